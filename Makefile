@@ -1,0 +1,56 @@
+# The verbs. Each does its own set-up: a virtual environment from requirements.lock.
+# One dial a verb: `make run ARGS="--force"`, `make bench NAME=cluster DATA=folder`.
+SHELL := /bin/bash
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --quiet --constraint requirements.lock --editable
+export DO_NOT_TRACK := 1
+
+.PHONY: run repro test lint nightly bench serve lock clean
+
+run: .venv/pipeline ## run the whole pipeline and end with the verdict
+	@$(BIN)/python -m flows.pipeline $(ARGS)
+
+repro: .venv/pipeline ## the same stages through DVC alone
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dvc repro $(ARGS)
+
+serve: .venv/pipeline ## a local Prefect server with its UI, and the scheduled deployment
+	@$(BIN)/python -m flows.serve $(ARGS)
+
+test: .venv/test ## every test but the nightly ones
+	@$(BIN)/python -m pytest -m "not nightly" $(ARGS)
+
+nightly: .venv/test ## the long tests
+	@$(BIN)/python -m pytest -m nightly $(ARGS)
+
+lint: .venv/lint ## style and types
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/pyright
+
+bench: .venv/test ## make bench NAME=x [DATA=folder]
+	@$(BIN)/python -m bench.$(NAME) $(if $(DATA),--data $(DATA)) $(ARGS)
+
+lock: .venv/lint ## pin every version again
+	@$(BIN)/python -m pip install --quiet uv
+	@$(BIN)/uv pip compile pyproject.toml --all-extras --python $(BIN)/python --no-header --no-annotate --quiet --output-file requirements.lock
+	@sed -i 's/^\(torch==[0-9.]*\)+.*/\1/' requirements.lock
+
+clean: ## forget the environment, never the data
+	@rm -rf .venv
+
+.venv/python:
+	@python3 -m venv .venv
+	@touch $@
+
+.venv/pipeline: .venv/python pyproject.toml requirements.lock
+	@echo "installing what the pipeline needs (once)"
+	@$(INSTALL) ".[pipeline]"
+	@touch $@
+
+.venv/test: .venv/pipeline
+	@$(INSTALL) ".[pipeline,test]"
+	@touch $@
+
+.venv/lint: .venv/test
+	@$(INSTALL) ".[pipeline,test,lint]"
+	@touch $@

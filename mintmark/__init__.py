@@ -1,0 +1,1 @@
+"""Mintmark: synthetic data released only with measured evidence that it helps and does not leak."""

@@ -1,0 +1,1 @@
+"""Anomaly detection: AnoGAN and the baselines beside it."""

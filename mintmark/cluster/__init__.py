@@ -1,0 +1,1 @@
+"""K-means, transformations, transformation-invariant clustering, scores."""

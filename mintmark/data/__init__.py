@@ -1,0 +1,1 @@
+"""Records: their canonical form in Parquet, the sources they come from, and their splits."""

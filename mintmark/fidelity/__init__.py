@@ -1,0 +1,1 @@
+"""How close are two sets of records? Distances, coverage, copies."""

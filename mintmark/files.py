@@ -1,0 +1,66 @@
+"""Whole files or none: write beside the target, then rename.
+
+Unfinished work lies in `.partial/` beside the target, so a reader never sees half a file, and a kill leaves nothing
+that looks finished.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+PARTIAL = ".partial"
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Yield a path to write to; it becomes `path` when the block ends, and vanishes when the block raises."""
+    partial = path.parent / PARTIAL / path.name
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield partial
+        with partial.open("rb") as written:
+            os.fsync(written.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+        _remove_if_empty(partial.parent)
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Yield an empty folder to fill; it replaces `path` when the block ends, and vanishes when the block raises."""
+    partial = path.parent / PARTIAL / path.name
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        if path.exists():
+            shutil.rmtree(path)
+        partial.replace(path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+        _remove_if_empty(partial.parent)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as stable JSON: sorted keys, two spaces, no NaN.
+
+    Raises:
+        ValueError: `value` holds NaN or an infinity, which JSON cannot carry.
+    """
+    with whole_file(path) as partial:
+        partial.write_text(json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """The JSON value in a file."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _remove_if_empty(folder: Path) -> None:
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()

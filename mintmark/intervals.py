@@ -1,0 +1,95 @@
+"""Confidence intervals and tests, thin over SciPy and statsmodels.
+
+Every interval is two-sided at `level` unless its name says otherwise. Randomness is an argument.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import proportion_confint
+
+RESAMPLES = 2000
+
+
+class Interval(NamedTuple):
+    """A point estimate and its two ends."""
+
+    value: float
+    low: float
+    high: float
+
+
+def proportion(successes: int, trials: int, *, level: float = 0.95) -> Interval:
+    """A rate with its exact interval (Clopper and Pearson 1934).
+
+    Raises:
+        ValueError: there are no trials, or successes lie outside 0..trials.
+    """
+    if trials < 1 or not 0 <= successes <= trials:
+        raise ValueError(f"successes must lie in 0..trials with trials at least 1, got {successes} of {trials}")
+    ends = proportion_confint(successes, trials, alpha=1.0 - level, method="beta")
+    low, high = np.asarray(ends, dtype=float).tolist()
+    return Interval(successes / trials, low, high)
+
+
+def mean(values: Float[np.ndarray, " n"], *, level: float = 0.95) -> Interval:
+    """A mean with Student's interval.
+
+    Raises:
+        ValueError: fewer than two values, of which no spread can be known.
+    """
+    if len(values) < 2:
+        raise ValueError(f"values must be at least two to have an interval, got {len(values)}")
+    centre = float(values.mean())
+    half = float(stats.t.ppf(0.5 + level / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
+    return Interval(centre, centre - half, centre + half)
+
+
+def auc(positives: Float[np.ndarray, " p"], negatives: Float[np.ndarray, " q"]) -> float:
+    """P(positive > negative) + P(tie) / 2 (Mann and Whitney 1947), from 0 to 1."""
+    ranks = stats.rankdata(np.concatenate([positives, negatives]))
+    total = ranks[: len(positives)].sum() - len(positives) * (len(positives) + 1) / 2
+    return float(total / (len(positives) * len(negatives)))
+
+
+def auc_bootstrap(
+    positives: Float[np.ndarray, " p"],
+    negatives: Float[np.ndarray, " q"],
+    *,
+    rng: np.random.Generator,
+    level: float = 0.95,
+    resamples: int = RESAMPLES,
+) -> Interval:
+    """An AUC with its percentile bootstrap interval over both groups of records."""
+    drawn = [
+        auc(rng.choice(positives, len(positives)), rng.choice(negatives, len(negatives))) for _ in range(resamples)
+    ]
+    low, high = np.quantile(drawn, [0.5 - level / 2, 0.5 + level / 2])
+    return Interval(auc(positives, negatives), float(low), float(high))
+
+
+def crossed_bootstrap(
+    differences: Float[np.ndarray, "seeds records"],
+    *,
+    rng: np.random.Generator,
+    level: float = 0.95,
+    resamples: int = RESAMPLES,
+) -> Interval:
+    """The mean of paired differences, with a percentile bootstrap over seeds and records crossed (Owen 2007).
+
+    Seeds and records are resampled independently, so the interval covers both another training and another test set.
+    """
+    num_seeds, num_records = differences.shape
+    seeds = rng.multinomial(num_seeds, np.full(num_seeds, 1 / num_seeds), resamples) / num_seeds
+    records = rng.multinomial(num_records, np.full(num_records, 1 / num_records), resamples) / num_records
+    drawn = ((seeds @ differences) * records).sum(axis=1)
+    low, high = np.quantile(drawn, [0.5 - level / 2, 0.5 + level / 2])
+    return Interval(float(differences.mean()), float(low), float(high))
+
+
+def holm(p_values: Float[np.ndarray, " tests"]) -> Float[np.ndarray, " tests"]:
+    """p-values corrected for their number (Holm 1979)."""
+    return np.asarray(multipletests(p_values, method="holm")[1])

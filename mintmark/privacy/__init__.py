@@ -1,0 +1,1 @@
+"""Anonymisation, attacks, shadow models, bounds."""

@@ -1,0 +1,1 @@
+"""The gate, the bundle, the report page and the storage of releases."""

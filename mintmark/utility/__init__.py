@@ -1,0 +1,1 @@
+"""Does synthetic data help? Arms, budgets, paired comparison, verdict."""

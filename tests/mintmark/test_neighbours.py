@@ -1,0 +1,41 @@
+"""The nearest-neighbour pass against SciPy's k-d tree, and its promises: exact, blocked, never oneself."""
+
+import pytest
+import torch
+from scipy.spatial import cKDTree
+
+from mintmark.neighbours import nearest
+
+
+@pytest.mark.parametrize("block_elements", [1, 500, 1 << 20])
+def test_agrees_with_a_k_d_tree_whatever_the_block(block_elements: int):
+    generator = torch.Generator().manual_seed(0)
+    queries, reference = torch.rand(70, 5, generator=generator), torch.rand(90, 5, generator=generator)
+    found = nearest(queries, reference, k=3, block_elements=block_elements)
+    distances, indices = cKDTree(reference.numpy()).query(queries.numpy(), k=3)
+    torch.testing.assert_close(found.distances, torch.from_numpy(distances).float())
+    assert found.indices.tolist() == indices.tolist()
+
+
+def test_a_copy_lies_at_exactly_zero_far_from_the_origin():
+    points = torch.rand(50, 64, generator=torch.Generator().manual_seed(1)) + 100.0
+    found = nearest(points, points)
+    assert found.distances.max() == 0.0
+    assert found.indices[:, 0].tolist() == list(range(50))
+
+
+def test_no_point_is_its_own_neighbour_in_the_same_set():
+    points = torch.tensor([[0.0], [1.0], [3.0]])
+    found = nearest(points, points, same_set=True)
+    assert found.distances[:, 0].tolist() == [1.0, 1.0, 2.0]
+    assert found.indices[:, 0].tolist() == [1, 0, 1]
+
+
+def test_more_neighbours_than_points_is_an_error():
+    points = torch.zeros(3, 2)
+    with pytest.raises(ValueError, match="k must be between 1 and the 2 reference points, got 3"):
+        nearest(points, points, k=3, same_set=True)
+
+
+def test_no_query_gives_no_neighbour():
+    assert nearest(torch.zeros(0, 2), torch.ones(4, 2), k=2).distances.shape == (0, 2)
