@@ -42,7 +42,7 @@ class ImageSet:
     def take(self, rows: np.ndarray) -> "ImageSet":
         """The records at `rows`: indices, or a mask."""
         indices = np.arange(len(self))[rows]
-        ids = [self.ids[row] for row in indices.tolist()]
+        ids = [self.ids[int(row)] for row in indices]
         return ImageSet(ids=ids, codes=self.codes[indices], images=self.images[indices], classes=self.classes)
 
     def labelled(self) -> "ImageSet":

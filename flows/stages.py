@@ -1,0 +1,120 @@
+"""Run one stage under DVC: live lines, whether DVC found work to do, and no process left behind.
+
+Each stage is `dvc repro --single-item` in a process group of its own. DVC alone decides whether a stage is stale and
+alone writes dvc.lock. Knows nothing of Prefect.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+GUARD = Path(__file__).with_name("guard.py")
+PROGRESS_LINE = re.compile(r"^progress (?P<label>\S+) (?P<done>\d+)/(?P<total>\d+)$")
+RUNNING_LINE = re.compile(r"^Running stage '")
+NOISE = re.compile(r"^(Use `dvc push`|To track the changes|To enable auto staging|\s*git add |\s*dvc config )|^\s*$")
+LAST_LINES = 5
+
+_groups: set[int] = set()
+_groups_lock = threading.Lock()
+_stopped = threading.Event()
+
+
+class StageRun(NamedTuple):
+    """How one stage ended.
+
+    Attributes:
+        exit_code: DVC's; 0 when the stage is up to date now.
+        ran: Whether DVC found work to do.
+        last_lines: The end of its log, for a message.
+    """
+
+    exit_code: int
+    ran: bool
+    last_lines: tuple[str, ...]
+
+
+def run_stage(stage: str, *, force: bool, on_line: Callable[[str], None]) -> StageRun:
+    """Bring one stage up to date in the current folder, handing every line of its log to `on_line` as it comes."""
+    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", stage]
+    if force:
+        command.append("--force")
+    ran, last_lines = False, []
+    with _process_group(command) as process:
+        assert process.stdout is not None
+        for raw in process.stdout:
+            line = raw.rstrip()
+            if NOISE.search(line):
+                continue
+            ran = ran or RUNNING_LINE.search(line) is not None
+            if not PROGRESS_LINE.match(line):
+                last_lines = [*last_lines, line][-LAST_LINES:]
+            on_line(line)
+        exit_code = process.wait()
+    return StageRun(exit_code, ran, tuple(last_lines))
+
+
+def allow_starts() -> None:
+    """Let stages start again after `stop_all`."""
+    _stopped.clear()
+
+
+def stop_all() -> None:
+    """End every stage that is running, with all its processes, and let none start.
+
+    DVC records nothing for a stage that was ended, so dvc.lock stays true.
+    """
+    _stopped.set()
+    with _groups_lock:
+        for group in _groups:
+            _kill(group)
+
+
+@contextmanager
+def _process_group(command: list[str]) -> Iterator[subprocess.Popen[str]]:
+    """Start a command under the guard, leading a group of its own; the group is gone when the block ends.
+
+    Raises:
+        RuntimeError: the run has been stopped.
+    """
+    if _stopped.is_set():
+        raise RuntimeError("the run was stopped before this stage began")
+    environment = os.environ | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+        "PYTHONUNBUFFERED": "1",  # lines reach the log as they are written
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-S", str(GUARD), *command],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env=environment,
+        start_new_session=True,
+    )
+    with _groups_lock:
+        _groups.add(process.pid)
+    try:
+        yield process
+    finally:
+        _kill(process.pid)
+        with _groups_lock:
+            _groups.discard(process.pid)
+        process.wait()
+        for pipe in (process.stdin, process.stdout):
+            assert pipe is not None
+            pipe.close()
+
+
+def _kill(group: int) -> None:
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except ProcessLookupError:
+        return
