@@ -1,0 +1,47 @@
+"""The downstream classifier: a small convolutional network for images of any size from 4x4 up.
+
+Knows nothing of training. There is no dropout: it would draw from the global random state.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import nn
+
+SMALLEST_SIDE = 4  # halve no further
+
+
+class SmallCNN(nn.Module):
+    """Convolutions of 3x3 with batch normalisation, halving the image down to about 4x4, then the mean over places.
+
+    Attributes:
+        shape: (height, width, channels) of the images.
+        num_classes: How many logits.
+        width: Channels of the first layer; they double with each halving, up to four times.
+        num_features: Size of what `features` returns.
+    """
+
+    def __init__(self, shape: tuple[int, int, int], num_classes: int, width: int) -> None:
+        super().__init__()
+        self.shape, self.num_classes, self.width = shape, num_classes, width
+        side = min(shape[:2])
+        layers: list[nn.Module] = [*_block(shape[2], width), *_block(width, width)]
+        channels = width
+        while side >= 2 * SMALLEST_SIDE:
+            wider = min(2 * channels, 4 * width)
+            layers += [nn.MaxPool2d(2), *_block(channels, wider)]
+            channels, side = wider, side // 2
+        self.num_features = channels
+        self.body = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        self.head = nn.Linear(channels, num_classes)
+
+    def features(self, images: Float[torch.Tensor, "n channels height width"]) -> Float[torch.Tensor, "n features"]:
+        """What the last layer sees of images in [-1, 1]."""
+        return self.body(images)
+
+    def forward(self, images: Float[torch.Tensor, "n channels height width"]) -> Float[torch.Tensor, "n classes"]:
+        """Logits of images in [-1, 1]."""
+        return self.head(self.features(images))
+
+
+def _block(inputs: int, outputs: int) -> list[nn.Module]:
+    return [nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]
