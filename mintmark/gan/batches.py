@@ -1,0 +1,49 @@
+"""Class-balanced batches from few records. Randomness is an argument."""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int64
+
+
+class Batch(NamedTuple):
+    """Some images and their class codes."""
+
+    images: Float[torch.Tensor, "n channels height width"]
+    codes: Int64[torch.Tensor, " n"]
+
+
+class BalancedSampler:
+    """Draws batches in which every class appears equally often, however rare it is.
+
+    A batch that does not divide by the number of classes gives its remainder to random distinct classes. Records are
+    drawn with replacement, so a class of one record and a batch larger than the data set both work.
+    """
+
+    def __init__(
+        self, images: Float[torch.Tensor, "n channels height width"], codes: Int64[torch.Tensor, " n"], num_classes: int
+    ) -> None:
+        """Order the records by class.
+
+        Raises:
+            ValueError: a class has no record, or a code lies outside the classes.
+        """
+        if len(codes) == 0 or int(codes.min()) < 0 or int(codes.max()) >= num_classes:
+            raise ValueError(f"codes must lie in 0..{num_classes - 1}, got {sorted(set(codes.tolist()))}")
+        counts = torch.bincount(codes, minlength=num_classes)
+        if (counts == 0).any():
+            raise ValueError(f"every class must have a record, got none of {torch.where(counts == 0)[0].tolist()}")
+        self._images = images
+        self._order = codes.argsort(stable=True)
+        self._counts = counts
+        self._starts = counts.cumsum(0) - counts
+
+    def draw(self, size: int, *, rng: torch.Generator) -> Batch:
+        """A batch of `size` records, in random class order. `rng` is a CPU generator."""
+        num_classes = len(self._counts)
+        whole = torch.arange(num_classes).repeat(size // num_classes)
+        rest = torch.randperm(num_classes, generator=rng)[: size % num_classes]
+        codes = torch.cat([whole, rest])
+        places = (torch.rand(size, generator=rng, dtype=torch.float64) * self._counts[codes]).long()
+        rows = self._order[self._starts[codes] + places]
+        return Batch(self._images[rows.to(self._images.device)], codes.to(self._images.device))

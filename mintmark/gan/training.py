@@ -1,0 +1,262 @@
+"""Adversarial training as a generator: one small record a step.
+
+Knows nothing of files, logging or length: the caller decides how many steps to take, what to keep and when to
+checkpoint. Randomness comes from the seed and lives in the state, so a run that goes on from a saved state ends where
+an uninterrupted one does.
+"""
+
+import copy
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int64
+from torch import nn
+
+from mintmark.gan.augmentation import Augmentation, augment
+from mintmark.gan.batches import BalancedSampler, Batch
+from mintmark.gan.losses import LOSSES, LossName, gradient_penalty
+from mintmark.gan.networks import Discriminator, Generator
+
+EMA_WARM_UP = 10  # the average trusts the present by 9/10 at first, and reaches `ema_decay` as steps go by
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Config:
+    """The whole recipe of one training.
+
+    Attributes:
+        loss: "relativistic" or "non-saturating".
+        latent_size: Length of the generator's noise vector.
+        generator_width, discriminator_width: Channels at full resolution; they double at each halving, at most thrice.
+        batch_size: Real images a step, and as many fake ones.
+        generator_learning_rate, discriminator_learning_rate: Adam's step size.
+        beta1, beta2: Adam's decay rates.
+        penalty_weight: Gamma of gamma / 2 (R1 + R2).
+        penalty_interval: The penalty is taken every so many steps, and weighs as much more.
+        augmentation: What the discriminator sees, real or fake.
+        ema_decay: Decay a step of the average of the generator's weights that is kept.
+        precision: "float32", or "bfloat16" for autocast.
+    """
+
+    loss: LossName
+    latent_size: int
+    generator_width: int
+    discriminator_width: int
+    batch_size: int
+    generator_learning_rate: float
+    discriminator_learning_rate: float
+    beta1: float
+    beta2: float
+    penalty_weight: float
+    penalty_interval: int
+    augmentation: Augmentation
+    ema_decay: float
+    precision: Literal["float32", "bfloat16"]
+
+    def __post_init__(self) -> None:
+        for key in ("latent_size", "generator_width", "discriminator_width", "batch_size", "penalty_interval"):
+            if getattr(self, key) < 1:
+                raise ValueError(f"{key} must be at least 1, got {getattr(self, key)}")
+        for key in ("generator_learning_rate", "discriminator_learning_rate"):
+            if getattr(self, key) <= 0:
+                raise ValueError(f"{key} must be above 0, got {getattr(self, key)}")
+        for key in ("beta1", "beta2", "ema_decay"):
+            if not 0 <= getattr(self, key) < 1:
+                raise ValueError(f"{key} must lie in [0, 1), got {getattr(self, key)}")
+        if self.penalty_weight < 0:
+            raise ValueError(f"penalty_weight must not be negative, got {self.penalty_weight}")
+
+
+@dataclass(kw_only=True, slots=True)
+class State:
+    """Everything that the next step depends on, beside the data and the config.
+
+    Attributes:
+        average: The exponential moving average of the generator's weights; this is the network to keep.
+        rng: A CPU generator, the only source of randomness.
+        step: How many steps were taken.
+    """
+
+    generator: Generator
+    discriminator: Discriminator
+    average: Generator
+    generator_optimizer: torch.optim.Adam
+    discriminator_optimizer: torch.optim.Adam
+    rng: torch.Generator
+    step: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Step:
+    """What one step saw.
+
+    Attributes:
+        number: 1 after the first step.
+        generator_loss, discriminator_loss: The adversarial losses, without the penalty.
+        real_logit, fake_logit: Mean output of the discriminator on the step's augmented images.
+        penalty: R1 + R2 when last taken; not weighted.
+        state: The live state after the step, not a copy.
+    """
+
+    number: int
+    generator_loss: float
+    discriminator_loss: float
+    real_logit: float
+    fake_logit: float
+    penalty: float
+    state: State
+
+
+def initial_state(
+    shape: tuple[int, int, int], *, num_classes: int, config: Config, seed: int, device: torch.device
+) -> State:
+    """Fresh networks and optimisers, the same on every device, drawn from the seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        generator = Generator(
+            shape=shape, num_classes=num_classes, latent_size=config.latent_size, width=config.generator_width
+        )
+        discriminator = Discriminator(shape=shape, num_classes=num_classes, width=config.discriminator_width)
+    layout = _memory_format(config, device)
+    generator = generator.to(device).to(memory_format=layout)  # type: ignore[call-overload]
+    discriminator = discriminator.to(device).to(memory_format=layout)  # type: ignore[call-overload]
+    return State(
+        generator=generator,
+        discriminator=discriminator,
+        average=copy.deepcopy(generator).eval().requires_grad_(False),
+        generator_optimizer=_adam(generator, config.generator_learning_rate, config),
+        discriminator_optimizer=_adam(discriminator, config.discriminator_learning_rate, config),
+        rng=torch.Generator().manual_seed(seed),
+        step=0,
+    )
+
+
+def train(
+    images: Float[torch.Tensor, "n channels height width"],
+    codes: Int64[torch.Tensor, " n"],
+    *,
+    config: Config,
+    seed: int,
+    num_classes: int | None = None,
+    state: State | None = None,
+) -> Iterator[Step]:
+    """Train without end on labelled images, one discriminator and one generator update a step.
+
+    Args:
+        images: Pixels in [-1, 1], on the device that trains.
+        codes: Their classes; every class has a record.
+        config: The recipe.
+        seed: Where weights and draws come from; without effect where `state` is given.
+        num_classes: How many classes there are; None for as many as `codes` holds.
+        state: Where to go on from; None to start afresh.
+
+    Raises:
+        ValueError: a class has no record, or a code lies outside the classes.
+        FloatingPointError: a loss or gradient is not finite; the weights are those from before that update.
+    """
+    num_classes = int(codes.max()) + 1 if num_classes is None else num_classes
+    sampler = BalancedSampler(images.to(memory_format=_memory_format(config, images.device)), codes, num_classes)
+    if state is None:
+        _, channels, height, width = images.shape
+        state = initial_state(
+            (height, width, channels), num_classes=num_classes, config=config, seed=seed, device=images.device
+        )
+    penalty = 0.0
+    while True:
+        yield (step := _step(state, sampler, config, penalty))
+        penalty = step.penalty
+
+
+def _step(state: State, sampler: BalancedSampler, config: Config, penalty: float) -> Step:
+    batch = sampler.draw(config.batch_size, rng=state.rng)
+    latents = torch.randn((config.batch_size, config.latent_size), generator=state.rng).to(batch.images.device)
+    with _autocast(config, batch.images.device):
+        fake = state.generator(latents, batch.codes).float()
+    penalised = config.penalty_weight > 0 and state.step % config.penalty_interval == 0
+    seen = _update_discriminator(state, batch, fake.detach(), config, penalised=penalised)
+    generator_loss = _update_generator(state, batch, fake, config)
+    state.step += 1
+    _update_average(state, config.ema_decay)
+    discriminator_loss, real_logit, fake_logit, new_penalty = seen
+    return Step(
+        number=state.step,
+        generator_loss=generator_loss,
+        discriminator_loss=discriminator_loss,
+        real_logit=real_logit,
+        fake_logit=fake_logit,
+        penalty=new_penalty if penalised else penalty,
+        state=state,
+    )
+
+
+def _update_discriminator(
+    state: State, batch: Batch, fake: torch.Tensor, config: Config, *, penalised: bool
+) -> list[float]:
+    """One update; returns the loss, the mean real logit, the mean fake logit and the penalty."""
+    images = augment(torch.cat([batch.images, fake]), config.augmentation, rng=state.rng)
+    images.requires_grad_(penalised)
+    with _autocast(config, images.device):
+        logits = state.discriminator(images, batch.codes.repeat(2)).float()
+    real, fake_logits = logits.chunk(2)
+    loss = LOSSES[config.loss].discriminator(real, fake_logits)
+    # a mean over real and fake together is (R1 + R2) / 2
+    penalty = 2 * gradient_penalty(logits, images) if penalised else torch.zeros_like(loss)
+    total = loss + config.penalty_weight / 2 * config.penalty_interval * penalty
+    seen = torch.stack([loss, real.mean(), fake_logits.mean(), penalty]).detach()
+    return _apply(
+        total, seen, state.discriminator, state.discriminator_optimizer, f"step {state.step + 1}: discriminator"
+    )
+
+
+def _update_generator(state: State, batch: Batch, fake: torch.Tensor, config: Config) -> float:
+    """One update through the updated discriminator; returns the loss."""
+    images = augment(torch.cat([batch.images, fake]), config.augmentation, rng=state.rng)
+    state.discriminator.requires_grad_(False)
+    with _autocast(config, images.device):
+        real, fake_logits = state.discriminator(images, batch.codes.repeat(2)).float().chunk(2)
+    state.discriminator.requires_grad_(True)
+    loss = LOSSES[config.loss].generator(real.detach(), fake_logits)
+    (seen,) = _apply(
+        loss, loss.detach()[None], state.generator, state.generator_optimizer, f"step {state.step + 1}: generator"
+    )
+    return seen
+
+
+def _apply(
+    loss: torch.Tensor, seen: torch.Tensor, network: nn.Module, optimizer: torch.optim.Adam, name: str
+) -> list[float]:
+    """Update the network, unless the loss or its gradient is not finite; returns what was seen as numbers."""
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
+    norm = torch.nn.utils.get_total_norm(gradients)
+    *values, total, length = torch.cat([seen, torch.stack([loss.detach(), norm])]).tolist()  # one wait for the device
+    if not (math.isfinite(total) and math.isfinite(length)):
+        raise FloatingPointError(f"{name} loss must be finite with a finite gradient, got {total} and {length}")
+    optimizer.step()
+    return values
+
+
+@torch.no_grad()
+def _update_average(state: State, ema_decay: float) -> None:
+    """Move the average towards the generator; early on, faster, so that the start is soon forgotten."""
+    decay = min(ema_decay, state.step / (state.step + EMA_WARM_UP))
+    for kept, new in zip(state.average.parameters(), state.generator.parameters(), strict=True):
+        kept.lerp_(new, 1 - decay)
+
+
+def _adam(network: nn.Module, learning_rate: float, config: Config) -> torch.optim.Adam:
+    return torch.optim.Adam(network.parameters(), lr=learning_rate, betas=(config.beta1, config.beta2))
+
+
+def _memory_format(config: Config, device: torch.device) -> torch.memory_format:
+    """Channels last where bf16 convolutions or a GPU want it."""
+    last = device.type == "cuda" or config.precision == "bfloat16"
+    return torch.channels_last if last else torch.contiguous_format
+
+
+def _autocast(config: Config, device: torch.device) -> torch.autocast:
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=config.precision == "bfloat16")
