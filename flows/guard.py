@@ -21,7 +21,7 @@ def main(command: list[str]) -> int:
 
 
 def _end_group_with_starter() -> None:
-    sys.stdin.buffer.read()
+    os.read(sys.stdin.fileno(), 1)  # unbuffered: a buffer's lock would trip the interpreter's own end
     os.killpg(0, signal.SIGKILL)
 
 

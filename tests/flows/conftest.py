@@ -1,0 +1,66 @@
+"""A small DVC project for the flow to run, and one Prefect server for the whole session."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from prefect.testing.utilities import prefect_test_harness
+
+import flows  # noqa: F401 - before Prefect: turns telemetry off
+
+DVC_YAML = """
+stages:
+  first:
+    cmd: python work.py first
+    deps: [work.py, source.txt]
+    outs: [data/first/out.txt]
+  left:
+    cmd: python work.py left
+    deps: [work.py, data/first/out.txt]
+    outs: [data/left/out.txt]
+  right:
+    cmd: python work.py right
+    deps: [work.py, data/first/out.txt]
+    outs: [data/right/out.txt]
+  last:
+    cmd: python work.py last
+    deps: [data/left/out.txt, data/right/out.txt]
+    outs: [data/last/out.txt]
+"""
+
+WORK = """
+import pathlib, sys, time
+name = sys.argv[1]
+orders = pathlib.Path(f"{name}.order").read_text() if pathlib.Path(f"{name}.order").exists() else ""
+print(f"hello from {name}", flush=True)
+print(f"progress {name}-steps 1/4", file=sys.stderr, flush=True)
+if orders == "fail":
+    sys.exit(f"{name}: cannot do its work")
+if orders.startswith("sleep"):
+    child = __import__("subprocess").Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    pathlib.Path(f"{name}.pids").write_text(f"{__import__('os').getpid()} {child.pid}")
+    time.sleep(60)
+pathlib.Path("data", name).mkdir(parents=True, exist_ok=True)
+pathlib.Path("data", name, "out.txt").write_text(name)
+"""
+
+
+@pytest.fixture(scope="session")
+def prefect_server():
+    with prefect_test_harness(server_startup_timeout=120):
+        yield
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A git and DVC checkout with four quick stages: first, then left and right, then last."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    Path("dvc.yaml").write_text(DVC_YAML)
+    Path("work.py").write_text(WORK)
+    Path("source.txt").write_text("source")
+    for command in ("git init -q", "dvc init -q", "dvc config core.analytics false"):
+        subprocess.run(command.split(), check=True, capture_output=True)
+    return tmp_path
