@@ -1,0 +1,77 @@
+"""The trial that every detector stands: which test records stay normal, and which are made anomalous, once each.
+
+A record lies on one side only, and in one corruption only, so that every score is of another record and the intervals
+may count records. Draws are stratified by class. Knows nothing of detectors.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+
+from mintmark.anomaly.corruptions import corrupt
+from mintmark.data.images import ImageSet, to_unit
+from mintmark.errors import BadInput
+
+LEAST_PER_PART = 2  # two images, to paste one into the other
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Trial:
+    """Images in [-1, 1] to judge detectors with.
+
+    Attributes:
+        normals: Untouched test records.
+        anomalies: By corruption, other test records after it.
+    """
+
+    normals: Float[torch.Tensor, "normals channels height width"]
+    anomalies: Mapping[str, Float[torch.Tensor, "anomalies channels height width"]]
+
+
+def set_up(test: ImageSet, *, corruptions: Mapping[str, float], max_records: int, rng: np.random.Generator) -> Trial:
+    """Deal the test records to the trial's two sides.
+
+    Args:
+        test: Records that no detector was fitted on or calibrated with.
+        corruptions: The strength of each.
+        max_records: The most records that either side may have.
+        rng: Where the draws come from.
+
+    Raises:
+        BadInput: the records are too few for so many corruptions.
+    """
+    least = 2 * LEAST_PER_PART * len(corruptions)
+    if len(test) < least:
+        raise BadInput(f"test: expected at least {least} records for {len(corruptions)} corruptions, got {len(test)}")
+    side = deal(test.codes, num_parts=2, rng=rng)
+    normals, sources = (at_most(test.take(side == which), max_records=max_records, rng=rng) for which in range(2))
+    part = deal(sources.codes, num_parts=len(corruptions), rng=rng)
+    anomalies = {
+        name: to_unit(corrupt(sources.images[part == place], name=name, strength=strength, rng=rng))
+        for place, (name, strength) in enumerate(corruptions.items())
+    }
+    return Trial(normals=to_unit(normals.images), anomalies=anomalies)
+
+
+def deal(codes: Int64[np.ndarray, " n"], *, num_parts: int, rng: np.random.Generator) -> Int64[np.ndarray, " n"]:
+    """A part for each record, at random, so that all parts and each class within them differ by at most one record."""
+    part = np.empty(len(codes), np.int64)
+    part[_by_class(codes, rng)] = np.arange(len(codes)) % num_parts
+    return part
+
+
+def at_most(images: ImageSet, *, max_records: int, rng: np.random.Generator) -> ImageSet:
+    """All of the images, or a stratified random `max_records` of them, in their order."""
+    if len(images) <= max_records:
+        return images
+    kept = _by_class(images.codes, rng)[np.arange(max_records) * len(images) // max_records]
+    return images.take(np.sort(kept))
+
+
+def _by_class(codes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Rows in order of class, at random within each."""
+    shuffled = rng.permutation(len(codes))
+    return shuffled[np.argsort(codes[shuffled], kind="stable")]
