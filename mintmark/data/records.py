@@ -8,6 +8,7 @@ those that say "in memory". Knows nothing of where records come from.
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -25,6 +26,7 @@ Kind = Literal["image", "table", "series"]
 Role = Literal["label", "sensitive", "quasi-identifier", "feature"]
 
 BATCH_ROWS = 4096
+BATCH_VALUES = 1 << 22  # a batch of large payloads has fewer rows, so that it fits into memory even as float64
 PAYLOAD_TYPES = {"image": pa.uint8(), "series": pa.float32()}
 RESERVED_COLUMNS = ("id", "label", "group")
 _METADATA_KEY = b"mintmark"
@@ -127,6 +129,11 @@ def read_form(path: Path) -> Form:
 def num_records(path: Path) -> int:
     """How many records a file holds."""
     return _open(path).metadata.num_rows
+
+
+def batch_rows(form: Form) -> int:
+    """How many records of a form to hold at once: `BATCH_ROWS`, or fewer where payloads are large."""
+    return max(1, min(BATCH_ROWS, BATCH_VALUES // max(1, math.prod(form.shape))))
 
 
 def iter_batches(path: Path, *, rows: int = BATCH_ROWS, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
