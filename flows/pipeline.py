@@ -23,10 +23,11 @@ from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture, wait
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows import artifacts, stages
+from flows import artifacts, serve, stages
 from flows.deploy import Outcome, deploy
 
 DATA_DIR = Path("data")
@@ -153,6 +154,13 @@ def _only_run_here() -> Iterator[None]:
         yield
 
 
+def _local_server() -> dict[Any, Any]:
+    """The server that `make serve` runs, where no other is configured; else Prefect starts one for the run alone."""
+    if PREFECT_API_URL.value() or not serve.is_healthy(serve.PORT):
+        return {}
+    return {PREFECT_API_URL: serve.api_url(serve.PORT)}
+
+
 def main(
     targets: Annotated[list[str] | None, typer.Argument(help="Stages to bring up to date, with all they need.")] = None,
     *,
@@ -164,7 +172,8 @@ def main(
     """Run the pipeline here and say how it ended."""
     if not Path("dvc.yaml").is_file():
         sys.exit(f"{Path.cwd()}: expected dvc.yaml, found none; run this in a checkout of Mintmark")
-    state = pipeline(targets, force=force, deploy_to=deploy_to or None, return_state=True)
+    with temporary_settings(_local_server()):
+        state = pipeline(targets, force=force, deploy_to=deploy_to or None, return_state=True)
     artifacts.say_end(state, DATA_DIR)
     if not state.is_completed():
         sys.exit(1)

@@ -1,0 +1,72 @@
+"""The documents say what the code does: tables equal the stage graph, commands exist, links lead somewhere."""
+
+import re
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+STAGES = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+
+
+def table_under(heading: str) -> dict[str, str]:
+    section = README.partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (\S.*?) \| (.*) \|$", section, re.MULTILINE)
+    return dict(rows[2:])  # less the header and its rule
+
+
+def test_the_stage_table_is_dvcs():
+    assert table_under("The stages") == {name: stage["desc"] for name, stage in STAGES.items()}
+
+
+def test_the_first_screen_names_both_commands():
+    first_screen = README[:1500]
+    assert "$ make run" in first_screen
+    assert "$ make test" in first_screen
+
+
+def test_ci_runs_the_test_command_of_the_readme():
+    assert "make test" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+def test_every_make_command_in_the_documents_is_a_target():
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    for document in DOCUMENTS:
+        named = set(re.findall(r"\bmake ([a-z]+)\b", " ".join(code_of(document))))
+        assert named <= targets, document.name
+
+
+def code_of(document: Path) -> list[str]:
+    """Fenced blocks and inline code of a document."""
+    text = document.read_text(encoding="utf-8")
+    fenced = re.findall(r"```.*?\n(.*?)```", text, re.DOTALL)
+    return fenced + re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_relative_link_leads_to_a_file(document: Path):
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", document.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (document.parent / target).exists(), f"{document.name} links to {target}"
+
+
+def test_every_format_of_the_readme_is_one_that_ingest_reads():
+    from typing import get_args
+
+    from tasks.ingest import Format
+
+    named = set(re.findall(r"^\| .*? \| `(\w+)` \| `", README, re.MULTILINE))
+    assert named | {"digits"} == set(get_args(Format))
+
+
+def test_the_project_speaks_of_itself_alone():
+    """No path of the machine it was built on, in any file that is committed."""
+    import subprocess
+
+    files = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    texts = [ROOT / name for name in files if not name.endswith((".png", ".lock")) and name != "tests/test_docs.py"]
+    for path in texts:
+        assert not re.search(r"(?<![\w.])/(?:work|root|tmp/dev)/", path.read_text(encoding="utf-8")), path
