@@ -151,7 +151,10 @@ def payload_array(batch: pa.RecordBatch | pa.Table, kind: Kind) -> np.ndarray:
 
 def tensor_column(payload: np.ndarray) -> pa.Array:
     """The inverse of `payload_array`: an Arrow fixed_shape_tensor column."""
-    return pa.FixedShapeTensorArray.from_numpy_ndarray(np.ascontiguousarray(payload))
+    # a copy into fresh memory: NumPy calls (N, H, W, 1) contiguous whatever its strides, and Arrow believes the strides
+    fresh = np.empty(payload.shape, payload.dtype)
+    fresh[...] = payload
+    return pa.FixedShapeTensorArray.from_numpy_ndarray(fresh)
 
 
 def _open(path: Path) -> pq.ParquetFile:

@@ -57,7 +57,8 @@ class Generator(nn.Module):
             nn.Linear(2 * latent_size, style_size), nn.LeakyReLU(SLOPE), nn.Linear(style_size, style_size)
         )
         self.start = nn.Linear(style_size, channels[0] * self.sizes[0][0] * self.sizes[0][1])
-        pairs = zip([channels[0], *channels[:-1]], channels, strict=True)
+        # channels shrink before the image grows: half the work of the other order
+        pairs = zip(channels, [*channels[1:], channels[-1]], strict=True)
         self.layers = nn.ModuleList([_StyledLayer(inside, outside, style_size) for inside, outside in pairs])
         self.to_image = nn.Conv2d(channels[-1], image_channels, 3, padding=1)
 
@@ -111,9 +112,9 @@ class Discriminator(nn.Module):
         channels = [_channels(width, level) for level in range(len(sizes))]
         self.num_features = 2 * channels[-1]
         self.from_image = nn.Conv2d(image_channels, channels[0], 3, padding=1)
-        self.blocks = nn.ModuleList(
+        self.halving = nn.ModuleList(
             [
-                _HalvingBlock(inside, outside, _factor(large, small))
+                nn.Conv2d(inside, outside, 3, stride=_stride(large, small), padding=1)
                 for inside, outside, large, small in zip(channels, channels[1:], sizes, sizes[1:], strict=False)
             ]
         )
@@ -126,8 +127,8 @@ class Discriminator(nn.Module):
     def features(self, images: Float[torch.Tensor, "n channels height width"]) -> Float[torch.Tensor, "n features"]:
         """What the last layer sees of each image, phi(x)."""
         maps = functional.leaky_relu(self.from_image(images), SLOPE)
-        for block in self.blocks:
-            maps = block(maps)
+        for convolution in self.halving:
+            maps = functional.leaky_relu(convolution(maps), SLOPE)
         maps = functional.leaky_relu(self.last(maps), SLOPE)
         return functional.leaky_relu(self.flat(maps.flatten(1)), SLOPE)
 
@@ -139,25 +140,6 @@ class Discriminator(nn.Module):
         return self.psi(features).squeeze(1) + (self.embedding(codes) * features).sum(dim=1)
 
 
-def _factor(large: tuple[int, int], small: tuple[int, int]) -> tuple[int, int]:
+def _stride(large: tuple[int, int], small: tuple[int, int]) -> tuple[int, int]:
     """By what each side shrinks, 1 or 2."""
     return 1 + int(large[0] != small[0]), 1 + int(large[1] != small[1])
-
-
-class _HalvingBlock(nn.Module):
-    """Two convolutions beside a straight path, then the mean over each window."""
-
-    def __init__(self, inside: int, outside: int, factor: tuple[int, int]) -> None:
-        super().__init__()
-        self.factor = factor
-        self.first = nn.Conv2d(inside, inside, 3, padding=1)
-        self.second = nn.Conv2d(inside, outside, 3, padding=1)
-        self.straight = nn.Conv2d(inside, outside, 1, bias=False)
-
-    def forward(
-        self, maps: Float[torch.Tensor, "n inside height width"]
-    ) -> Float[torch.Tensor, "n outside smaller_height smaller_width"]:
-        residual = functional.leaky_relu(self.first(maps), SLOPE)
-        residual = functional.leaky_relu(self.second(residual), SLOPE)
-        pooled = functional.avg_pool2d(residual, self.factor, ceil_mode=True)
-        return pooled + self.straight(functional.avg_pool2d(maps, self.factor, ceil_mode=True))

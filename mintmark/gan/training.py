@@ -78,6 +78,7 @@ class State:
         average: The exponential moving average of the generator's weights; this is the network to keep.
         rng: A CPU generator, the only source of randomness.
         step: How many steps were taken.
+        penalty: R1 + R2 when last taken, not weighted; 0 before.
     """
 
     generator: Generator
@@ -87,6 +88,7 @@ class State:
     discriminator_optimizer: torch.optim.Adam
     rng: torch.Generator
     step: int
+    penalty: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -131,6 +133,7 @@ def initial_state(
         discriminator_optimizer=_adam(discriminator, config.discriminator_learning_rate, config),
         rng=torch.Generator().manual_seed(seed),
         step=0,
+        penalty=0.0,
     )
 
 
@@ -164,30 +167,30 @@ def train(
         state = initial_state(
             (height, width, channels), num_classes=num_classes, config=config, seed=seed, device=images.device
         )
-    penalty = 0.0
     while True:
-        yield (step := _step(state, sampler, config, penalty))
-        penalty = step.penalty
+        yield _step(state, sampler, config)
 
 
-def _step(state: State, sampler: BalancedSampler, config: Config, penalty: float) -> Step:
+def _step(state: State, sampler: BalancedSampler, config: Config) -> Step:
     batch = sampler.draw(config.batch_size, rng=state.rng)
     latents = torch.randn((config.batch_size, config.latent_size), generator=state.rng).to(batch.images.device)
     with _autocast(config, batch.images.device):
         fake = state.generator(latents, batch.codes).float()
     penalised = config.penalty_weight > 0 and state.step % config.penalty_interval == 0
-    seen = _update_discriminator(state, batch, fake.detach(), config, penalised=penalised)
+    discriminator_loss, real_logit, fake_logit, penalty = _update_discriminator(
+        state, batch, fake.detach(), config, penalised=penalised
+    )
     generator_loss = _update_generator(state, batch, fake, config)
     state.step += 1
     _update_average(state, config.ema_decay)
-    discriminator_loss, real_logit, fake_logit, new_penalty = seen
+    state.penalty = penalty if penalised else state.penalty
     return Step(
         number=state.step,
         generator_loss=generator_loss,
         discriminator_loss=discriminator_loss,
         real_logit=real_logit,
         fake_logit=fake_logit,
-        penalty=new_penalty if penalised else penalty,
+        penalty=state.penalty,
         state=state,
     )
 

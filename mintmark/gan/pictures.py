@@ -1,0 +1,33 @@
+"""Generated images as one picture for people: a row a class."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import UInt8
+from matplotlib.figure import Figure
+
+INCHES = 0.7  # of one image
+DRAWABLE_CHANNELS = (1, 3, 4)
+
+
+def sample_grid(
+    images: UInt8[np.ndarray, "rows columns height width channels"], *, row_names: Sequence[str], title: str
+) -> Figure:
+    """A picture with one row of images under each name; grey where images have one or two channels.
+
+    Raises:
+        ValueError: there is not one name a row.
+    """
+    rows, columns, _, _, channels = images.shape
+    if len(row_names) != rows:
+        raise ValueError(f"row_names must be {rows}, got {len(row_names)}")
+    shown = images if channels in DRAWABLE_CHANNELS else images[..., :1]
+    figure = Figure(figsize=(INCHES * columns + 1.2, INCHES * rows + 0.6), layout="constrained")
+    figure.suptitle(title)
+    axes = figure.subplots(rows, columns, squeeze=False)
+    for name, row_axes, row in zip(row_names, axes, shown, strict=True):
+        row_axes[0].set_ylabel(name, rotation=0, ha="right", va="center")
+        for axis, image in zip(row_axes, row, strict=True):
+            axis.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+            axis.set(xticks=[], yticks=[])
+    return figure

@@ -1,0 +1,276 @@
+"""Train a conditional GAN on the labelled training records: train and validation in, weights and evidence out.
+
+Reads `split/train.parquet` and `split/validation.parquet`; the latter is only measured, never learnt from. Writes the
+averaged generator, the discriminator, the history, a grid of samples and the report. After a kill it goes on from the
+last checkpoint in `train_gan/.partial/`, named after everything that the weights depend on, and ends at the same bytes.
+"""
+
+import hashlib
+import itertools
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import mintmark.gan
+from mintmark.data.images import ImageSet, read_images, to_bytes
+from mintmark.errors import BadInput
+from mintmark.evidence import Measurement, Report, write_report
+from mintmark.files import PARTIAL, whole_file
+from mintmark.gan import checkpoint, diagnosis
+from mintmark.gan.cost import step_flops
+from mintmark.gan.devices import DeviceName, allow_fast, fix_order, pick_device
+from mintmark.gan.history import COLUMNS, as_csv, summarise
+from mintmark.gan.model import save_discriminator, save_generator
+from mintmark.gan.networks import Generator
+from mintmark.gan.pictures import sample_grid
+from mintmark.gan.sampling import sample
+from mintmark.gan.training import Config, State, Step, initial_state, train
+from mintmark.progress import track
+from tasks.params import main
+
+GRID_COLUMNS = 10
+MOST_GRID_ROWS = 20
+MOST_LOGITS = 1000  # of each set, at each row of the history
+SMALLEST_SIDE, LARGEST_SIDE, MOST_CHANNELS = 8, 256, 4
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Params:
+    """The `train_gan` section of params.yaml.
+
+    Attributes:
+        seed: Where weights, batches and noise come from.
+        threads: CPU threads; with another number the weights may differ in their last bits.
+        device: "auto" takes a GPU where there is one.
+        deterministic: Whether a GPU must give the same bytes twice, at some cost; a CPU always does.
+        steps: Updates of each of the two networks.
+        checkpoint_every: Steps between checkpoints; a multiple of `history_every`.
+        history_every: Steps that one row of the history sums up.
+        recipe: How to train.
+    """
+
+    seed: int
+    threads: int
+    device: DeviceName
+    deterministic: bool
+    steps: int
+    checkpoint_every: int
+    history_every: int
+    recipe: Config
+
+    def __post_init__(self) -> None:
+        for key in ("threads", "steps", "checkpoint_every", "history_every"):
+            if getattr(self, key) < 1:
+                raise ValueError(f"{key} must be at least 1, got {getattr(self, key)}")
+        if self.checkpoint_every % self.history_every:
+            raise ValueError(
+                f"checkpoint_every must be a multiple of history_every, got {self.checkpoint_every} "
+                f"and {self.history_every}"
+            )
+
+
+def run(params: Params, data_dir: Path) -> None:
+    """Train, or go on training, and write what came of it."""
+    split_dir, out_dir = data_dir / "split", data_dir / "train_gan"
+    device = pick_device(params.device)
+    torch.set_num_threads(params.threads)
+    if params.deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        fix_order(device)
+    else:
+        allow_fast(device)
+    everything = read_images(split_dir / "train.parquet")
+    train_set = _trainable(everything, split_dir / "train.parquet")
+    validation = read_images(split_dir / "validation.parquet").labelled()
+    folder = out_dir / PARTIAL / _key(params, device, split_dir)
+    state, rows = _fit(params, device, train_set, validation, folder)
+    _write_weights(out_dir, params, state, train_set.classes)
+    with whole_file(out_dir / "history.csv") as partial:
+        partial.write_text(as_csv(rows), encoding="utf-8")
+    generator = state.average.cpu()
+    _draw_samples(out_dir / "samples.png", generator, train_set.classes, params.seed)
+    num_unlabelled = len(everything) - len(train_set)
+    write_report(_report(params, state, train_set, validation, num_unlabelled=num_unlabelled), out_dir)
+    shutil.rmtree(out_dir / PARTIAL, ignore_errors=True)
+
+
+def _trainable(images: ImageSet, path: Path) -> ImageSet:
+    """The labelled records, if a GAN can be trained on them."""
+    height, width, channels = images.shape
+    if not (min(height, width) >= SMALLEST_SIDE and max(height, width) <= LARGEST_SIDE and channels <= MOST_CHANNELS):
+        raise BadInput(
+            f"{path}: expected images of {SMALLEST_SIDE} to {LARGEST_SIDE} pixels a side and 1 to {MOST_CHANNELS} "
+            f"channels, got {height}x{width}x{channels}"
+        )
+    labelled = images.labelled()
+    counts = np.bincount(labelled.codes, minlength=len(images.classes))
+    absent = [name for name, count in zip(images.classes, counts.tolist(), strict=True) if count == 0]
+    if absent or not images.classes:
+        raise BadInput(f"{path}: expected labelled records of every class, got none of {absent or 'any class'}")
+    return labelled
+
+
+def _key(params: Params, device: torch.device, split_dir: Path) -> str:
+    """A name for everything that the weights and the history depend on: params, device, data, code."""
+    digest = hashlib.sha256(json.dumps([asdict(params), device.type, torch.__version__], sort_keys=True).encode())
+    sources = sorted(Path(mintmark.gan.__path__[0]).glob("*.py"))
+    for path in [split_dir / "train.parquet", split_dir / "validation.parquet", *sources]:
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:32]
+
+
+def _fit(
+    params: Params, device: torch.device, train_set: ImageSet, validation: ImageSet, folder: Path
+) -> tuple[State, torch.Tensor]:
+    """The state after all steps, from the checkpoint in `folder` if there is one, and the history."""
+    state = initial_state(
+        train_set.shape,
+        num_classes=len(train_set.classes),
+        config=params.recipe,
+        seed=params.seed,
+        device=device,
+    )
+    rows = torch.zeros((0, len(COLUMNS)), dtype=torch.float64)
+    path = folder / "checkpoint.safetensors"
+    if path.exists():
+        rows = checkpoint.restore(path, state)
+        print(f"train_gan: going on from the checkpoint at step {state.step}", flush=True)
+    images, codes = train_set.tensors()
+    endless = train(
+        images.to(device),
+        codes,
+        config=params.recipe,
+        seed=params.seed,
+        num_classes=len(train_set.classes),
+        state=state,
+    )
+    remaining = params.steps - state.step
+    steps = track(itertools.islice(endless, remaining), "gan-steps", total=remaining)
+    for taken in _batched(steps, params.history_every):
+        rows = torch.cat([rows, _row(taken, state, train_set, validation)[None]])
+        if state.step % params.checkpoint_every == 0:
+            checkpoint.save(path, state, rows)
+    return state, rows
+
+
+def _batched(steps: Iterator[Step], num: int) -> Iterator[list[Step]]:
+    while taken := list(itertools.islice(steps, num)):
+        yield taken
+
+
+def _row(taken: list[Step], state: State, train_set: ImageSet, validation: ImageSet) -> torch.Tensor:
+    return summarise(
+        taken,
+        train_logit=float(_logits(state, train_set).mean()),
+        validation_logit=float(_logits(state, validation).mean()) if len(validation) else float("nan"),
+    )
+
+
+def _logits(state: State, images: ImageSet) -> np.ndarray:
+    """The discriminator's output on evenly spaced records, at most `MOST_LOGITS`."""
+    chosen = images.take(np.linspace(0, len(images) - 1, min(len(images), MOST_LOGITS)).astype(np.int64))
+    return diagnosis.logits(state.discriminator, *chosen.tensors())
+
+
+def _write_weights(out_dir: Path, params: Params, state: State, classes: tuple[str, ...]) -> None:
+    facts = {"steps": state.step, "seed": params.seed}
+    save_generator(out_dir / "generator.safetensors", state.average, classes=classes, facts=facts)
+    save_discriminator(out_dir / "discriminator.safetensors", state.discriminator, classes=classes, facts=facts)
+
+
+def _draw_samples(path: Path, generator: Generator, classes: tuple[str, ...], seed: int) -> None:
+    """A row of samples for each of the first classes."""
+    shown = classes[:MOST_GRID_ROWS]
+    codes = np.repeat(np.arange(len(shown)), GRID_COLUMNS)
+    images = np.concatenate([to_bytes(batch) for batch in sample(generator, codes, seed=seed)])
+    left_out = f", the first {len(shown)} of {len(classes)} classes" if len(shown) < len(classes) else ""
+    grid = images.reshape(len(shown), GRID_COLUMNS, *images.shape[1:])
+    figure = sample_grid(grid, row_names=shown, title=f"Generated images, a row a class{left_out}")
+    with whole_file(path) as partial:
+        figure.savefig(partial, format="png", metadata={"Software": None})
+
+
+def _report(params: Params, state: State, train_set: ImageSet, validation: ImageSet, *, num_unlabelled: int) -> Report:
+    train_counts = np.bincount(train_set.codes, minlength=len(train_set.classes)).tolist()
+    flops = step_flops(train_set.shape, num_classes=len(train_set.classes), config=params.recipe)
+    return Report(
+        stage="train_gan",
+        measurements=(
+            _memory(params, state, train_set, validation),
+            *_coverage(params, state, train_set, validation),
+            Measurement(
+                name="unlabelled_left_out",
+                value=num_unlabelled,
+                unit="count",
+                n=len(train_set) + num_unlabelled,
+                note="Training records without a label, which this generator does not learn from.",
+            ),
+        ),
+        headline=("train_validation_logit_auc", "validation_coverage"),
+        facts={
+            "train_records": dict(zip(train_set.classes, train_counts, strict=True)),
+            "parameters": {
+                "generator": sum(one.numel() for one in state.generator.parameters()),
+                "discriminator": sum(one.numel() for one in state.discriminator.parameters()),
+            },
+        },
+        cost={"steps": state.step, "training_flops_without_penalty": flops * state.step},
+    )
+
+
+def _memory(params: Params, state: State, train_set: ImageSet, validation: ImageSet) -> Measurement:
+    found = None
+    if len(validation):
+        found = diagnosis.memory(
+            diagnosis.logits(state.discriminator, *train_set.tensors()),
+            diagnosis.logits(state.discriminator, *validation.tensors()),
+            rng=np.random.default_rng(params.seed),
+        )
+    return Measurement(
+        name="train_validation_logit_auc",
+        value=found and found.value,
+        low=found and found.low,
+        high=found and found.high,
+        level=0.95,
+        unit="auc",
+        n=len(train_set) + len(validation),
+        note="How well the discriminator tells its training images from others; 0.5 where it learnt none by heart.",
+    )
+
+
+def _coverage(params: Params, state: State, train_set: ImageSet, validation: ImageSet) -> list[Measurement]:
+    """Of validation by as many samples as there are training records, and by those records themselves."""
+    real, _ = validation.tensors()
+    known, _ = train_set.tensors()
+    samples = torch.cat(list(sample(state.average.cpu(), train_set.codes, seed=params.seed)))
+    candidates = {
+        "validation_coverage": (samples, "generated images"),
+        "validation_coverage_by_train": (known, "training images: what a perfect generator would reach"),
+    }
+    measured = []
+    for name, (images, words) in candidates.items():
+        found = diagnosis.coverage(real, images) if len(real) > 1 else None
+        measured.append(
+            Measurement(
+                name=name,
+                value=found and found.value,
+                low=found and found.low,
+                high=found and found.high,
+                level=0.95,
+                unit="rate",
+                n=len(real),
+                control="validation_coverage_by_train" if name == "validation_coverage" else None,
+                note=f"Share of validation images with a near neighbour among {words}; low after mode collapse.",
+            )
+        )
+    return measured
+
+
+if __name__ == "__main__":
+    main("train_gan", Params, run)
