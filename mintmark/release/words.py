@@ -1,0 +1,133 @@
+"""Measurements, limits and verdicts in plain words, for readers who know no statistics. Judges nothing."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+ARTEFACTS = {
+    "samples": "the synthetic data",
+    "classifier": "the classifier",
+    "generator": "the generator",
+    "discriminator": "the discriminator",
+}
+ATTACKERS = {
+    "samples": "Somebody who holds the synthetic data, and nothing else of ours.",
+    "classifier": "Somebody who holds the trained classifier, and can ask it about any picture.",
+    "generator": "Somebody who holds the generator itself, and can make it draw as much as they like.",
+    "discriminator": "Somebody who holds the discriminator, the half of the network that saw the real records.",
+}
+PURPOSES = {
+    "share": "to stand in for the real data, which may not be handed out",
+    "augment": "to be added to the real data, so that a classifier learns more",
+}
+TITLES = {
+    "share_difference": "accuracy with synthetic data alone, minus accuracy with real data alone",
+    "augment_difference": "accuracy with synthetic data added, minus the best accuracy without them",
+    "real_accuracy": "taught by the real data alone",
+    "augmented_accuracy": "taught by the real data and varied copies of them",
+    "real_synthetic_accuracy": "taught by the real and the synthetic data",
+    "augmented_synthetic_accuracy": "taught by the real data, varied copies and the synthetic data",
+    "synthetic_accuracy": "taught by the synthetic data alone",
+    "trts_accuracy": "taught by the real data, examined on the synthetic data",
+    "smallest_detectable_difference": "smallest difference in accuracy that this comparison would notice",
+    "control_shuffled_difference": "difference when the synthetic labels are shuffled (must be seen as harm)",
+    "control_held_back_difference": "difference when held-back real data are added (must be seen as help)",
+    "near_copies_left": "near-copies of training records among the synthetic ones",
+    "removed_rate": "share of synthetic records that were removed as copies or near-copies",
+    "real_records_found": "real records found among the synthetic ones",
+    "quarantine_rate": "share of the source's records that were set aside as unusable",
+    "coverage_min": "share of the real records that have a synthetic neighbour, in the worst region",
+    "clusters_covered": "regions of the real data that the synthetic data reach",
+    "synthetic_records": "synthetic records drawn",
+    "verdict": "the answer of the comparison",
+}
+_THREAT_TITLES = {
+    "auc_bound": "how well the best attack told members from others, at worst (0.5 is guessing, 1 is certain)",
+    "tpr_bound": "share of members that the best attack named with 1% false alarms, at worst",
+    "detection_floor": "share of leaked records that the audit would have noticed, at the least",
+}
+ADVICE = {
+    "evaluate": "Give the generator more records or more steps (section train_gan of params.yaml), or draw more rows "
+    "(section generate). If the comparison was inconclusive, let evaluate use more seeds.",
+    "anonymise": "Lower the threshold's tolerance in section anonymise, so that more near-copies are removed.",
+    "audit": "Train the generator or the classifier for fewer steps or on more records, so that single records weigh "
+    "less. If the audit itself was inconclusive, give it more members and non-members (section split).",
+    "release": "A synthetic record is equal to a real one: anonymise must remove it. Look at its report first.",
+}
+GENERAL_ADVICE = "Look at the report of the stage that the rule names, and change its section of params.yaml."
+
+
+def artefacts(names: Sequence[str]) -> str:
+    """Artefacts as one phrase: "the synthetic data and the classifier"."""
+    return conjunction([ARTEFACTS.get(name, name) for name in names])
+
+
+def conjunction(words: Sequence[str]) -> str:
+    """Words as one phrase: "a", "a and b", "a, b and c"."""
+    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
+
+
+def sentence(verdict: Mapping[str, Any]) -> str:
+    """The verdict in one sentence."""
+    if verdict["released"]:
+        return f"Released: {artefacts(verdict['set'])}, because {verdict['reason']}."
+    return f"Refused, because {verdict['reason']}."
+
+
+def title(measurement: str) -> str:
+    """What a measurement says, in plain words; its name where nothing better is known."""
+    threat, _, rest = measurement.partition("_")
+    if threat in ARTEFACTS and rest in _THREAT_TITLES:
+        return _THREAT_TITLES[rest]
+    if measurement.startswith("conclusive."):
+        return "whether the audit's own controls came out as they must"
+    return TITLES.get(measurement, measurement.replace("_", " "))
+
+
+def number(value: Any, unit: str | None) -> str:
+    """A number as a person reads it: rates in percent, differences of rates in percentage points."""
+    if value is None or isinstance(value, bool | str):
+        return {None: "not measured", True: "yes", False: "no"}.get(value) or str(value)
+    if unit == "rate":
+        return f"{100 * value:.1f}%"
+    if unit == "difference":
+        return f"{100 * value:+.1f} points"
+    if unit == "count" or float(value).is_integer():
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+def interval(row: Mapping[str, Any]) -> str:
+    """The interval of a rule or measurement: "from a to b"; a dash where there is none."""
+    if row.get("low") is None or row.get("high") is None:
+        return "-"
+    return f"{number(row['low'], row['unit'])} to {number(row['high'], row['unit'])}"
+
+
+def limit(rule: Mapping[str, Any]) -> str:
+    """The limit of a rule: "at most 5.0%"."""
+    if rule["comparison"] == "among":
+        return " or ".join(number(word, None) for word in rule["limit"])
+    which = {"low": "lower end ", "high": "upper end "}.get(rule["field"], "")
+    return f"{which}{rule['comparison'].replace('_', ' ')} {number(rule['limit'], rule['unit'])}"
+
+
+def augmentation(verdict: Mapping[str, Any]) -> str:
+    """The answer on augmentation, in one sentence."""
+    answer = verdict["augmentation"]
+    meaning = {
+        "helps": "Added to the real data, the synthetic data help",
+        "hurts": "Added to the real data, the synthetic data do harm",
+        "no evidence": "There is no evidence that the synthetic data help when added to the real data",
+        "inconclusive": "Whether the synthetic data help when added to the real data could not be settled",
+    }.get(answer["answer"], "Whether the synthetic data help when added to the real data was not measured")
+    if answer["value"] is None:
+        return f"{meaning}."
+    ends = interval({**answer, "unit": "difference"})
+    return f"{meaning}: accuracy changes by {number(answer['value'], 'difference')} (interval: {ends})."
+
+
+def advice(verdict: Mapping[str, Any]) -> str:
+    """What to do after a refusal, by the stage of the rule to work on."""
+    name = verdict["work_on"]["rule"]
+    stage = next(rule["stage"] for rule in verdict["rules"] if rule["name"] == name)
+    return ADVICE.get(stage, GENERAL_ADVICE)
