@@ -33,14 +33,21 @@ def whole_file(path: Path) -> Iterator[Path]:
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
     """Yield an empty folder to fill; it replaces `path` when the block ends, and vanishes when the block raises."""
+    with scratch_folder(path) as partial:
+        yield partial
+        if path.exists():
+            shutil.rmtree(path)
+        partial.replace(path)
+
+
+@contextmanager
+def scratch_folder(path: Path) -> Iterator[Path]:
+    """Yield an empty folder for unfinished work that belongs to `path`; it is gone when the block ends."""
     partial = path.parent / PARTIAL / path.name
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
         yield partial
-        if path.exists():
-            shutil.rmtree(path)
-        partial.replace(path)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
         _remove_if_empty(partial.parent)

@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -94,10 +95,13 @@ class RecordWriter:
     def __init__(self, path: Path, form: Form) -> None:
         self.schema = form.schema()
         self.rows = 0
-        self._whole = whole_file(path)
+        self._path = path
 
     def __enter__(self) -> "RecordWriter":  # noqa: PYI034 - beartype checks methods one by one
-        self._writer = pq.ParquetWriter(self._whole.__enter__(), self.schema, compression="zstd")
+        with ExitStack() as stack:
+            partial = stack.enter_context(whole_file(self._path))
+            self._writer = stack.enter_context(pq.ParquetWriter(partial, self.schema, compression="zstd"))
+            self._stack = stack.pop_all()
         return self
 
     def write(self, batch: pa.RecordBatch) -> None:
@@ -108,8 +112,7 @@ class RecordWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._writer.close()
-        self._whole.__exit__(kind, error, trace)
+        self._stack.__exit__(kind, error, trace)  # closes the file, which may fail as well, then keeps it or not
 
 
 def read_form(path: Path) -> Form:
