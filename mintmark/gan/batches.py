@@ -5,6 +5,8 @@ from typing import NamedTuple
 import torch
 from jaxtyping import Float, Int64
 
+LEAST_OF_A_CLASS = 4
+
 
 class Batch(NamedTuple):
     """Some images and their class codes."""
@@ -14,10 +16,11 @@ class Batch(NamedTuple):
 
 
 class BalancedSampler:
-    """Draws batches in which every class appears equally often, however rare it is.
+    """Draws batches in which classes appear equally often, however rare they are.
 
-    A batch that does not divide by the number of classes gives its remainder to random distinct classes. Records are
-    drawn with replacement, so a class of one record and a batch larger than the data set both work.
+    A batch that does not divide by the number of classes gives its remainder to random distinct classes. A batch too
+    small for `LEAST_OF_A_CLASS` of every class holds random classes, so that those it holds can be compared within.
+    Records are drawn with replacement, so a class of one record and a batch larger than the data set both work.
     """
 
     def __init__(
@@ -39,11 +42,10 @@ class BalancedSampler:
         self._starts = counts.cumsum(0) - counts
 
     def draw(self, size: int, *, rng: torch.Generator) -> Batch:
-        """A batch of `size` records, in random class order. `rng` is a CPU generator."""
+        """A batch of `size` records. `rng` is a CPU generator."""
         num_classes = len(self._counts)
-        whole = torch.arange(num_classes).repeat(size // num_classes)
-        rest = torch.randperm(num_classes, generator=rng)[: size % num_classes]
-        codes = torch.cat([whole, rest])
+        order = torch.randperm(num_classes, generator=rng)[: max(1, size // LEAST_OF_A_CLASS)]
+        codes = order.repeat(-(-size // len(order)))[:size]
         places = (torch.rand(size, generator=rng, dtype=torch.float64) * self._counts[codes]).long()
         rows = self._order[self._starts[codes] + places]
         return Batch(self._images[rows.to(self._images.device)], codes.to(self._images.device))

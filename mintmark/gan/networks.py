@@ -136,7 +136,12 @@ class Discriminator(nn.Module):
         self, images: Float[torch.Tensor, "n channels height width"], codes: Int64[torch.Tensor, " n"]
     ) -> Float[torch.Tensor, " n"]:
         """One logit an image, higher for more real."""
-        features = self.features(images)
+        return self.judge(self.features(images), codes)
+
+    def judge(
+        self, features: Float[torch.Tensor, "n features"], codes: Int64[torch.Tensor, " n"]
+    ) -> Float[torch.Tensor, " n"]:
+        """One logit an image, from its features."""
         return self.psi(features).squeeze(1) + (self.embedding(codes) * features).sum(dim=1)
 
 

@@ -17,7 +17,7 @@ from torch import nn
 
 from mintmark.gan.augmentation import Augmentation, augment
 from mintmark.gan.batches import BalancedSampler, Batch
-from mintmark.gan.losses import LOSSES, LossName, gradient_penalty
+from mintmark.gan.losses import LOSSES, LossName, class_energy_distance, gradient_penalty
 from mintmark.gan.networks import Discriminator, Generator
 
 EMA_WARM_UP = 10  # the average trusts the present by 9/10 at first, and reaches `ema_decay` as steps go by
@@ -36,6 +36,7 @@ class Config:
         beta1, beta2: Adam's decay rates.
         penalty_weight: Gamma of gamma / 2 (R1 + R2).
         penalty_interval: The penalty is taken every so many steps, and weighs as much more.
+        diversity_weight: Weight of the energy distance within classes in the generator's loss; 0 leaves it out.
         augmentation: What the discriminator sees, real or fake.
         ema_decay: Decay a step of the average of the generator's weights that is kept.
         precision: "float32", or "bfloat16" for autocast.
@@ -52,6 +53,7 @@ class Config:
     beta2: float
     penalty_weight: float
     penalty_interval: int
+    diversity_weight: float
     augmentation: Augmentation
     ema_decay: float
     precision: Literal["float32", "bfloat16"]
@@ -66,8 +68,9 @@ class Config:
         for key in ("beta1", "beta2", "ema_decay"):
             if not 0 <= getattr(self, key) < 1:
                 raise ValueError(f"{key} must lie in [0, 1), got {getattr(self, key)}")
-        if self.penalty_weight < 0:
-            raise ValueError(f"penalty_weight must not be negative, got {self.penalty_weight}")
+        for key in ("penalty_weight", "diversity_weight"):
+            if getattr(self, key) < 0:
+                raise ValueError(f"{key} must not be negative, got {getattr(self, key)}")
 
 
 @dataclass(kw_only=True, slots=True)
@@ -219,11 +222,19 @@ def _update_generator(state: State, batch: Batch, fake: torch.Tensor, config: Co
     images = augment(torch.cat([batch.images, fake]), config.augmentation, rng=state.rng)
     state.discriminator.requires_grad_(False)
     with _autocast(config, images.device):
-        real, fake_logits = state.discriminator(images, batch.codes.repeat(2)).float().chunk(2)
+        features = state.discriminator.features(images)
+        logits = state.discriminator.judge(features, batch.codes.repeat(2))
     state.discriminator.requires_grad_(True)
+    real, fake_logits = logits.float().chunk(2)
     loss = LOSSES[config.loss].generator(real.detach(), fake_logits)
+    total = loss
+    if config.diversity_weight > 0:
+        real_features, fake_features = features.float().chunk(2)
+        total = loss + config.diversity_weight * class_energy_distance(
+            real_features.detach(), fake_features, batch.codes
+        )
     (seen,) = _apply(
-        loss, loss.detach()[None], state.generator, state.generator_optimizer, f"step {state.step + 1}: generator"
+        total, loss.detach()[None], state.generator, state.generator_optimizer, f"step {state.step + 1}: generator"
     )
     return seen
 
