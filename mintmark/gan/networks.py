@@ -120,7 +120,9 @@ class Discriminator(nn.Module):
         )
         self.last = nn.Conv2d(channels[-1], channels[-1], 3, padding=1)
         self.flat = nn.Linear(channels[-1] * sizes[-1][0] * sizes[-1][1], self.num_features)
-        self.psi = nn.Linear(self.num_features, 1)
+        self.psi = nn.Linear(
+            self.num_features, 1, bias=False
+        )  # a paired loss sees no bias, and Adam would let it drift
         self.embedding = nn.Embedding(num_classes, self.num_features)
         nn.init.normal_(self.embedding.weight, std=self.num_features**-0.5)
 

@@ -68,7 +68,7 @@ def test_the_logit_is_the_published_projection():
     images, codes = torch.rand(4, 1, 8, 8) * 2 - 1, torch.tensor([2, 0, 1, 1])
     features = discriminator.features(images)
     expected = [
-        discriminator.psi.weight[0] @ phi + discriminator.psi.bias[0] + discriminator.embedding.weight[code] @ phi
+        discriminator.psi.weight[0] @ phi + discriminator.embedding.weight[code] @ phi
         for phi, code in zip(features, codes, strict=True)
     ]
     torch.testing.assert_close(discriminator(images, codes), torch.stack(expected))
