@@ -3,6 +3,7 @@
 A refused release is a result: it exits 0. Only this stage reads all reports, and only it decides what may leave.
 """
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from tasks.params import main
 
 STAGES = ("validate", "split", "train_gan", "generate", "anonymise", "evaluate", "audit", "cluster", "detect")
 PARTS = ("train", "validation", "test", "reference")
+LOG_WIDTH = 120  # columns of the closing table where no terminal says how wide it is
 PICTURES = (
     ("train_gan/samples.png", "Real and synthetic records", "What the generator learned to draw, beside what is real."),
     ("evaluate/arms.png", "Does it help?", "How well a classifier does on real records, by what taught it."),
@@ -80,7 +82,7 @@ def run(params: Params, data_dir: Path) -> None:
     write_json(folder / "verdict.json", verdict)
     with whole_file(folder / "index.html") as partial:
         partial.write_text(_page(params, data_dir, verdict, reports), encoding="utf-8")
-    Console(soft_wrap=True).print(verdict_table(verdict))
+    Console(width=None if sys.stdout.isatty() else LOG_WIDTH).print(verdict_table(verdict))
 
 
 def _own_report(data_dir: Path, real: RealRecords) -> Report:

@@ -17,8 +17,8 @@ from mintmark.release import card, charts, croissant, page, portable
 from mintmark.release.dataset import Dataset, write_dataset
 from mintmark.release.manifest import sha256, write_manifest
 from mintmark.release.pictures import encode_png, sheet
+from mintmark.release.verdict import VERDICT_FILE
 
-VERDICT_FILE = "evidence/verdict.json"
 SHEET_FILE = "samples.png"
 
 

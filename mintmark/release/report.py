@@ -21,7 +21,8 @@ def verdict_table(verdict: Mapping[str, Any]) -> Table:
     table = Table(title=words.sentence(verdict), caption=_closing(verdict), title_justify="left", title_style="bold")
     table.caption_justify = "left"
     for heading in HEADINGS:
-        table.add_column(heading, justify="right" if heading in {"value", "n"} else "left")
+        right = heading in {"value", "n"}
+        table.add_column(heading, justify="right" if right else "left", min_width=28 if heading == "rule" else None)
     for rule in verdict["rules"]:
         outcome = Text(OUTCOMES[rule["status"]], style=_STYLES[rule["status"]])
         table.add_row(*(Text(cell) for cell in _cells(rule)), outcome)

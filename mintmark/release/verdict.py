@@ -8,6 +8,8 @@ from typing import Any
 
 from mintmark.release.rules import Finding
 
+VERDICT_FILE = "evidence/verdict.json"  # within a bundle
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SetFinding:
@@ -92,9 +94,10 @@ class Verdict:
                 return f"one rule could not be checked: {finding.rule.name}"
             return f"this does not hold: {finding.rule.name}"
         bearing = [finding for finding in self.findings if any(one in finding.rule.artefacts for one in self.set or ())]
-        first_of_stage = {finding.rule.stage: finding.rule.name for finding in reversed(bearing)}
-        foremost = [finding.rule.name for finding in bearing if finding.rule.name in first_of_stage.values()]
-        return f"all {len(bearing)} rules passed: {_and(foremost)}"
+        numbers = [finding.rule for finding in reversed(bearing) if finding.rule.measurement is not None]
+        foremost = {rule.stage: rule.name for rule in numbers}
+        said = [finding.rule.name for finding in bearing if finding.rule.name in foremost.values()]
+        return f"all {len(bearing)} rules passed: {_and(said)}"
 
 
 def _rule(finding: Finding) -> dict[str, Any]:

@@ -100,14 +100,15 @@ def interval(row: Mapping[str, Any]) -> str:
     """The interval of a rule or measurement: "from a to b"; a dash where there is none."""
     if row.get("low") is None or row.get("high") is None:
         return "-"
-    return f"{number(row['low'], row['unit'])} to {number(row['high'], row['unit'])}"
+    low = number(row["low"], row["unit"]).removesuffix(" points")
+    return f"{low} to {number(row['high'], row['unit'])}"
 
 
 def limit(rule: Mapping[str, Any]) -> str:
     """The limit of a rule: "at most 5.0%"."""
     if rule["comparison"] == "among":
         return " or ".join(number(word, None) for word in rule["limit"])
-    which = {"low": "lower end ", "high": "upper end "}.get(rule["field"], "")
+    which = {"low": "low end ", "high": "high end "}.get(rule["field"], "")
     return f"{which}{rule['comparison'].replace('_', ' ')} {number(rule['limit'], rule['unit'])}"
 
 
