@@ -1,1 +1,0 @@
-"""K-means, transformations, transformation-invariant clustering, scores."""

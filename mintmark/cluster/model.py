@@ -1,0 +1,96 @@
+"""A fitted transformation-invariant clustering: asked, saved and loaded.
+
+The file holds prototypes, encoder and heads, and the metadata that rebuilds them from the file alone. Knows nothing of
+training.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int64
+
+from mintmark import weights
+from mintmark.cluster.clustering import Assignment
+from mintmark.cluster.dti import DTI, Form
+from mintmark.cluster.transformations import inverse, warp
+from mintmark.errors import BadInput
+
+BLOCK_ELEMENTS = 1 << 24
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AffineClusters:
+    """Clusters of images up to affine transformations; a `Clustering`.
+
+    Attributes:
+        network: One start.
+        background: Each channel's value where nothing is, in [-1, 1].
+    """
+
+    network: DTI
+    background: Float[torch.Tensor, " channels"]
+
+    @property
+    def prototypes(self) -> Float[torch.Tensor, "clusters channels height width"]:
+        """The clusters' pictures, in about [-1, 1]."""
+        return self.network.prototypes[0].detach() + self.background[:, None, None]
+
+    @torch.no_grad()
+    def assign(self, images: Float[torch.Tensor, "n channels height width"]) -> Assignment:
+        """The cluster whose transformed prototype is nearest to each image."""
+        nearest = []
+        for block in self._blocks(images):
+            centred = block - self.background[:, None, None]
+            nearest.append(self.network.distances(centred, self.network.affines(centred))[0].min(dim=0))
+        return Assignment(torch.cat([one.indices for one in nearest]), torch.cat([one.values for one in nearest]))
+
+    @torch.no_grad()
+    def align(
+        self, images: Float[torch.Tensor, "n channels height width"], clusters: Int64[torch.Tensor, " n"]
+    ) -> Float[torch.Tensor, "n channels height width"]:
+        """Each image under the inverse of the transformation that brings its cluster's prototype to it."""
+        centred = images - self.background[:, None, None]
+        affines = self.network.affines(centred)[0, clusters, torch.arange(len(images), device=clusters.device)]
+        return warp(centred, inverse(affines)[:, None])[:, 0] + self.background[:, None, None]
+
+    def _blocks(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return images.split(max(1, BLOCK_ELEMENTS // max(1, self.network.prototypes[0].numel())))
+
+
+def background_of(images: Float[torch.Tensor, "n channels height width"]) -> Float[torch.Tensor, " channels"]:
+    """Each channel's median over the frame of all images: what most likely lies outside them."""
+    frame = torch.cat(
+        [images[:, :, 0], images[:, :, -1], images[:, :, :, 0], images[:, :, :, -1]], dim=2
+    )  # (n, channels, 2 * (height + width))
+    return frame.transpose(0, 1).flatten(1).median(dim=1).values
+
+
+def save_clusters(path: Path, clusters: AffineClusters, *, facts: Mapping[str, Any]) -> None:
+    """Write a clustering to one file.
+
+    Args:
+        path: The file.
+        clusters: What to write.
+        facts: Further JSON values, such as how many records stand behind each prototype.
+    """
+    tensors = {**clusters.network.state_dict(), "background": clusters.background}
+    weights.save(path, tensors, {"model": "dti", "form": asdict(clusters.network.form), "facts": dict(facts)})
+
+
+def load_clusters(path: Path) -> tuple[AffineClusters, dict[str, Any]]:
+    """The clustering and the facts in one file.
+
+    Raises:
+        BadInput: the file is missing, or holds another model.
+    """
+    tensors, metadata = weights.load(path)
+    if metadata.get("model") != "dti":
+        raise BadInput(f"{path}: expected a model 'dti', got {metadata.get('model')!r}")
+    form = Form(**{**metadata["form"], "shape": tuple(metadata["form"]["shape"])})
+    background = tensors.pop("background")
+    network = DTI(form, prototypes=tensors["prototypes"], rng=torch.Generator())
+    network.load_state_dict(tensors)
+    return AffineClusters(network=network.eval(), background=background), metadata["facts"]
