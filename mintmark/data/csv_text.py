@@ -17,15 +17,16 @@ from jaxtyping import Float64
 from pyarrow import compute, csv
 
 from mintmark.data.chunks import Chunk
-from mintmark.data.source import BATCH_BYTES, files_in
+from mintmark.data.source import files_in
 from mintmark.errors import BadInput
 
 pc: Any = compute  # Arrow makes these functions as it loads: no type checker sees them
 
+BLOCK_BYTES = 16 << 20  # what is parsed at once; a row must fit in
 SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
 
-_LEADING_ZERO = r"^[+-]?0[0-9]+$"  # a postal code or an article number: text, for as a number it would lose its zeros
-_WHOLE = r"^-?[0-9]{1,18}$"  # fits int64; Arrow would take hexadecimal as well
+_WHOLE = r"^-?(0|[1-9][0-9]{0,17})$"  # fits int64; no zero in front
+_KEY = r"^[+-]?(0[0-9]+|[0-9]{16,})$"  # a postal code, an account: as a number it would lose digits
 _CANDIDATES = ("int64", "double", "bool")
 
 
@@ -60,7 +61,7 @@ class CsvText:
         self.files = files_in(path, suffixes=SUFFIXES)
         self._dialect = dialect
         self.names = self._header(self.files[0])
-        self.num_chunks = sum(math.ceil(file.stat().st_size / BATCH_BYTES) for file in self.files)
+        self.num_chunks = sum(math.ceil(file.stat().st_size / BLOCK_BYTES) for file in self.files)
         for file in self.files[1:]:
             names = self._header(file)
             if names != self.names:
@@ -131,7 +132,7 @@ class CsvText:
         self, file: Path, *, names: list[str], ragged: Callable[[csv.InvalidRow], Literal["error", "skip"]]
     ) -> Iterator[csv.CSVStreamingReader]:
         reading = csv.ReadOptions(
-            use_threads=False, block_size=BATCH_BYTES, autogenerate_column_names=not self._dialect.header
+            use_threads=False, block_size=BLOCK_BYTES, autogenerate_column_names=not self._dialect.header
         )
         parsing = csv.ParseOptions(
             delimiter=self._dialect.delimiter, newlines_in_values=True, invalid_row_handler=ragged
@@ -162,19 +163,19 @@ def _one_by_one(column: pa.Array, name: str, faults: dict[int, str]) -> list[flo
     values: list[float | None] = []
     for row, text in enumerate(column.to_pylist()):
         try:
-            values.append(None if text is None else float(text))
-        except ValueError:
+            values.append(pc.cast(pa.scalar(text, pa.string()), pa.float64()).as_py())
+        except pa.ArrowInvalid:
             faults.setdefault(row, f"expected a number in column {name!r}, got {text!r:.40}")
             values.append(None)
     return values
 
 
 def _takes(column: pa.Array, kind: str) -> bool:
-    """Whether every value of a text column can be read as `kind` and written again without loss."""
-    if kind != "bool" and pc.any(pc.match_substring_regex(column, _LEADING_ZERO)).as_py():
-        return False
+    """Whether every value of a text column can be read as `kind` without loss of digits."""
     if kind == "int64":
         return pc.all(pc.match_substring_regex(column, _WHOLE)).as_py() is not False
+    if kind == "double" and pc.any(pc.match_substring_regex(column, _KEY)).as_py():
+        return False
     try:
         pc.cast(column, pa.type_for_alias(kind))
     except pa.ArrowInvalid:

@@ -8,9 +8,10 @@ import gzip
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedIOBase
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -80,7 +81,7 @@ def read_header(path: Path) -> StoredArray:
         raise BadInput(f"{path}: expected an idx file, got a truncated or corrupt one ({error})") from error
 
     @contextmanager
-    def at_first_value() -> Iterator[BinaryIO]:
+    def at_first_value() -> Iterator[BufferedIOBase]:
         with _open(path) as stream:
             _exactly(stream, 4 + 4 * num_axes)
             yield stream
@@ -117,14 +118,14 @@ def _pair(images_file: Path, *, labelled: bool) -> tuple[Path, StoredArray, Path
     return images_file, images, labels_file, labels
 
 
-def _exactly(stream: BinaryIO, size: int) -> bytes:
+def _exactly(stream: BufferedIOBase, size: int) -> bytes:
     data = stream.read(size)
     if len(data) < size:
         raise EOFError(f"its header has {len(data)} of {size} bytes")
     return data
 
 
-def _open(path: Path) -> BinaryIO:
+def _open(path: Path) -> BufferedIOBase:
     with path.open("rb") as stream:
         compressed = stream.read(2) == _GZIP_MAGIC
     return gzip.open(path, "rb") if compressed else path.open("rb")  # pyright: ignore[reportReturnType]

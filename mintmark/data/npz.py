@@ -7,8 +7,9 @@ which follows from the names: the labels by theirs, the payload as the only othe
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedIOBase
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import cast
 
 import numpy as np
 
@@ -65,7 +66,7 @@ def read_header(path: Path, *, name: str) -> StoredArray:
         raise BadInput(f"{place}: expected numbers or text, one a row, in C order, got {order}")
 
     @contextmanager
-    def at_first_value() -> Iterator[BinaryIO]:
+    def at_first_value() -> Iterator[BufferedIOBase]:
         with _member(path, name) as stream:
             _header(stream, place)
             yield stream
@@ -84,12 +85,12 @@ def _names(path: Path) -> list[str]:
 
 
 @contextmanager
-def _member(path: Path, name: str) -> Iterator[BinaryIO]:
+def _member(path: Path, name: str) -> Iterator[BufferedIOBase]:
     with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as stream:
-        yield cast("BinaryIO", stream)
+        yield cast("BufferedIOBase", stream)
 
 
-def _header(stream: BinaryIO, place: str) -> tuple[tuple[int, ...], bool, np.dtype]:
+def _header(stream: BufferedIOBase, place: str) -> tuple[tuple[int, ...], bool, np.dtype]:
     version = np.lib.format.read_magic(stream)
     if version not in _HEADERS:
         raise BadInput(f"{place}: expected NumPy's format 1.0 or 2.0, got {version}")

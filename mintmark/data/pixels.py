@@ -8,13 +8,15 @@ import struct
 import warnings
 import zlib
 from dataclasses import dataclass
-from typing import BinaryIO, Literal
+from io import BufferedIOBase
+from typing import IO, Literal, cast
 
 import numpy as np
 from jaxtyping import Shaped, UInt8
 from PIL import Image, ImageOps
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
+MOST_PIXELS = 1 << 27  # beyond 1.33 times that Pillow itself speaks of a decompression bomb
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 
 _BROKEN = (  # what escapes from Pillow's parsers on broken bytes
@@ -51,8 +53,8 @@ class Canvas:
             raise ValueError(f"size must be null or [height, width], got {list(self.size)}")
         if self.channels not in {None, 1, 3}:
             raise ValueError(f"channels must be null, 1 or 3, got {self.channels}")
-        if self.max_pixels < 1:
-            raise ValueError(f"max_pixels must be at least 1, got {self.max_pixels}")
+        if not 1 <= self.max_pixels <= MOST_PIXELS:
+            raise ValueError(f"max_pixels must be from 1 to {MOST_PIXELS}, got {self.max_pixels}")
 
     def shape_of(self, first: np.ndarray) -> tuple[int, ...]:
         """(height, width, channels) of all images, given the first that can be read."""
@@ -92,7 +94,7 @@ def as_pixels(values: Shaped[np.ndarray, "..."]) -> UInt8[np.ndarray, "..."]:
     return values.astype(np.uint8)
 
 
-def decode(stream: BinaryIO, *, max_pixels: int) -> UInt8[np.ndarray, "height width channels"]:
+def decode(stream: BufferedIOBase, *, max_pixels: int) -> UInt8[np.ndarray, "height width channels"]:
     """The pixels of an image file, gray or RGB, turned as its EXIF orientation says.
 
     Raises:
@@ -101,7 +103,7 @@ def decode(stream: BinaryIO, *, max_pixels: int) -> UInt8[np.ndarray, "height wi
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the size is checked below; the rest are remarks on metadata
-            with Image.open(stream, formats=FORMATS) as image:
+            with Image.open(cast("IO[bytes]", stream), formats=FORMATS) as image:
                 return _with_channels(np.array(_flat(image, max_pixels)))
     except _Refused:
         raise

@@ -136,7 +136,12 @@ def num_records(path: Path) -> int:
 
 def batch_rows(form: Form) -> int:
     """How many records of a form to hold at once: `BATCH_ROWS`, or fewer where payloads are large."""
-    return max(1, min(BATCH_ROWS, BATCH_VALUES // max(1, math.prod(form.shape))))
+    return rows_at_once(math.prod(form.shape))
+
+
+def rows_at_once(num_values: int) -> int:
+    """How many rows of so many values to hold at once: at most `BATCH_ROWS` of them, at most `BATCH_VALUES` values."""
+    return max(1, min(BATCH_ROWS, BATCH_VALUES // max(1, num_values)))
 
 
 def iter_batches(path: Path, *, rows: int = BATCH_ROWS, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:

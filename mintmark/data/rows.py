@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32
 
-from mintmark.data.records import Kind
-from mintmark.data.source import Batch, Source, rows_per_batch
+from mintmark.data.records import Kind, rows_at_once
+from mintmark.data.source import Batch, Source
 from mintmark.errors import BadInput
 
 
@@ -38,6 +38,7 @@ class Row:
     id: str | None = None
 
 
+@runtime_checkable
 class Mould(Protocol):
     """How a payload gets the shape that all share."""
 
@@ -66,7 +67,8 @@ class SeriesMould:
         found = self.shape_of(payload)
         if found != shape or len(shape) != 2:
             raise ValueError(f"expected a series of (time, channels) {shape}, got {found}")
-        return payload.reshape(shape).astype(np.float32)
+        with np.errstate(over="ignore"):  # too large a number becomes infinite, which validation sees
+            return payload.reshape(shape).astype(np.float32)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,7 +100,7 @@ def source_of_rows(rows: Rows, *, kind: Kind, mould: Mould, path: Path) -> Sourc
     """
     shape = _first_shape(rows, mould, path)
     dtype = np.uint8 if kind == "image" else np.float32
-    size = rows_per_batch(math.prod(shape) * np.dtype(dtype).itemsize)
+    size = rows_at_once(math.prod(shape))
 
     def batches() -> Iterator[Batch]:
         some = rows.read()

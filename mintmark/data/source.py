@@ -12,10 +12,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from mintmark.data.records import BATCH_ROWS, Kind
+from mintmark.data.records import Kind
 from mintmark.errors import BadInput
-
-BATCH_BYTES = 16 << 20  # large images come in batches of fewer rows, so that memory is bounded for any size
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,11 +58,6 @@ class Source:
     num_batches: int
     files: Callable[[], Iterator[Path]]
     left_over: int = 0
-
-
-def rows_per_batch(row_bytes: int) -> int:
-    """How many rows of `row_bytes` make a batch: at most `BATCH_ROWS`, at most `BATCH_BYTES`, at least one."""
-    return max(1, min(BATCH_ROWS, BATCH_BYTES // max(1, row_bytes)))
 
 
 def files_in(path: Path, *, suffixes: tuple[str, ...]) -> list[Path]:

@@ -10,14 +10,14 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from io import BufferedIOBase
 from itertools import repeat
-from typing import BinaryIO
 
 import numpy as np
 
 from mintmark.data.labels import text_of
+from mintmark.data.records import rows_at_once
 from mintmark.data.rows import Row
-from mintmark.data.source import rows_per_batch
 from mintmark.errors import BadInput
 
 CORRUPT = (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile)
@@ -37,7 +37,7 @@ class StoredArray:
     place: str
     dtype: np.dtype
     shape: tuple[int, ...]
-    open: Callable[[], AbstractContextManager[BinaryIO]]
+    open: Callable[[], AbstractContextManager[BufferedIOBase]]
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -49,7 +49,7 @@ class StoredArray:
             BadInput: the file ends before the last row, goes on after it, or is corrupt.
         """
         row_bytes = math.prod(self.shape[1:]) * self.dtype.itemsize
-        size = rows_per_batch(row_bytes)
+        size = rows_at_once(math.prod(self.shape[1:]))
         try:
             with self.open() as stream:
                 for first in range(0, len(self), size):
