@@ -110,9 +110,12 @@ def read_report(folder: Path) -> Report:
 
 
 def _rounded(value: Any) -> Any:
-    """The same JSON value with floats at `SIGNIFICANT_DIGITS`, below the noise of any measurement here."""
+    """The same JSON value with floats at `SIGNIFICANT_DIGITS`, below the noise of any measurement here.
+
+    Whole numbers stay as they are: a count of a million records is exact.
+    """
     if isinstance(value, float):
-        return float(f"{value:.{SIGNIFICANT_DIGITS}g}")
+        return value if value.is_integer() else float(f"{value:.{SIGNIFICANT_DIGITS}g}")
     if isinstance(value, Mapping):
         return {str(key): _rounded(one) for key, one in value.items()}
     if isinstance(value, Iterable) and not isinstance(value, str):

@@ -214,7 +214,7 @@ def _write_coins(path: Path, keys: pa.Table, membership: Membership) -> None:
 
 def _report(counts: np.ndarray, form: Form, membership: Membership, params: Params) -> Report:
     measurements = tuple(
-        Measurement(name=f"{part}_records", value=int(n), unit="count", n=int(counts.sum()), note=note)
+        Measurement(name=f"{part}_records", value=float(n), unit="count", n=int(counts.sum()), note=note)
         for part, n, note in zip(PARTS, counts.sum(axis=0), NOTES, strict=True)
     )
     sizes = np.bincount(membership.units)

@@ -22,11 +22,10 @@ from mintmark.evidence import Measurement, Report, write_report
 from mintmark.files import whole_file, whole_folder
 from tasks.params import main
 
-os.environ["GX_ANALYTICS_ENABLED"] = (
-    "false"  # before Great Expectations is imported: it reads this once, and reports usage
-)
+os.environ["GX_ANALYTICS_ENABLED"] = "false"  # before the import: some versions report usage
 
 if TYPE_CHECKING:
+    from great_expectations.data_context.data_context.ephemeral_data_context import EphemeralDataContext
     from great_expectations.expectations.expectation import Expectation
 
 
@@ -96,40 +95,44 @@ def rules(params: Params, form: Form) -> "list[Expectation]":
     from great_expectations.expectations.core.expect_column_values_to_be_in_set import ExpectColumnValuesToBeInSet
     from great_expectations.expectations.core.expect_column_values_to_not_be_null import ExpectColumnValuesToNotBeNull
 
-    def at_most(limit: float, column: str, reason: str, notes: str) -> "Expectation":
-        return ExpectColumnValuesToBeBetween(column=column, max_value=limit, meta={"reason": reason}, notes=notes)
+    def at_most(limit: float, column: str, reason: str, words: str) -> "Expectation":
+        words = f"{words} ({column} is at most {limit:g})."
+        return ExpectColumnValuesToBeBetween(column=column, max_value=limit, meta={"reason": reason}, description=words)
 
-    every = [
-        ExpectColumnValuesToNotBeNull(
-            column="readable", meta={"reason": "unreadable"}, notes="The payload could be read."
-        ),
-        ExpectColumnValuesToBeInSet(
-            column="label",
-            value_set=list(form.classes),
-            meta={"reason": "mislabelled"},
-            notes="The label is one of the classes; no label at all is fine.",
-        ),
-        at_most(0, "non_finite", "non-finite", "Every value is a finite number."),
-        at_most(1, "labels_of_equals", "contradictory", "No equal record carries another label."),
-    ]
+    readable = ExpectColumnValuesToNotBeNull(
+        column="readable",
+        meta={"reason": "unreadable or mis-shaped"},
+        description="The payload could be read and has the shape of all; ingest's manifest says what was found instead.",
+    )
+    labelled = ExpectColumnValuesToBeInSet(
+        column="label",
+        value_set=list(form.classes),
+        meta={"reason": "mislabelled"},
+        description=f"The label is one of {', '.join(form.classes)}; no label at all is fine.",
+    )
+    every = [readable, labelled, at_most(0, "non_finite", "non-finite", "Every value is a finite number")]
     if params.equal_records == "quarantine":
-        every.append(at_most(0, "repeats", "duplicate", "No earlier record says the same."))
-    if form.kind == "table":
         every += [
-            at_most(params.max_missing_share, "missing_share", "incomplete", "Enough of the columns hold a value."),
-            at_most(params.max_column_z, "column_z", "outlying", "No number lies far from its column's others."),
+            at_most(1, "labels_of_equals", "contradictory", "No equal record carries another label"),
+            at_most(0, "repeats", "duplicate", "No other record says the same before, or with a label"),
         ]
-        return every
+    if form.kind == "table":
+        limit = params.max_column_z
+        return [
+            *every,
+            at_most(params.max_missing_share, "missing_share", "incomplete", "Enough of the columns hold a value"),
+            at_most(limit, "column_z", "outlying", "Each number is near its column's, in robust standard deviations"),
+        ]
     constant = ExpectColumnValuesToBeBetween(
         column="range",
         min_value=params.min_range,
         strict_min=True,
         meta={"reason": "constant"},
-        notes="The payload's values are not all alike.",
+        description=f"The payload's values are not all alike (range is above {params.min_range:g}).",
     )
-    alike = "Its {} lies near that of its class, or of all records."
-    z_rules = [at_most(params.max_robust_z, f"{fact}_z", "outlying", alike.format(fact)) for fact in ("mean", "spread")]
-    return [*every, constant, *z_rules]
+    near = "The {} is near that of its class or of all, in robust standard deviations"
+    outlying = [at_most(params.max_robust_z, f"{fact}_z", "outlying", near.format(fact)) for fact in ("mean", "spread")]
+    return [*every, constant, *outlying]
 
 
 def judge(rows: pd.DataFrame, *, rules: "list[Expectation]", site: Path) -> dict[str, np.ndarray]:
@@ -143,6 +146,34 @@ def judge(rows: pd.DataFrame, *, rules: "list[Expectation]", site: Path) -> dict
     """
     import great_expectations as gx
     from great_expectations.checkpoint.actions import UpdateDataDocsAction
+    from great_expectations.core.run_identifier import RunIdentifier
+
+    context = _context(site)
+    asset = context.data_sources.add_pandas("records").add_dataframe_asset("facts")
+    suite = context.suites.add(gx.ExpectationSuite(name="records", expectations=rules))
+    batch = asset.add_batch_definition_whole_dataframe("all")
+    definition = gx.ValidationDefinition(name="records", data=batch, suite=suite)
+    checkpoint = gx.Checkpoint(
+        name="records",
+        validation_definitions=[context.validation_definitions.add(definition)],
+        actions=[UpdateDataDocsAction(name="docs")],
+        result_format={"result_format": "COMPLETE"},
+    )
+    run_id = RunIdentifier(run_name="validate")
+    outcome = context.checkpoints.add(checkpoint).run(batch_parameters={"dataframe": rows}, run_id=run_id)
+    broken = {rule.meta["reason"]: np.zeros(0, np.int64) for rule in rules if rule.meta}
+    for result in next(iter(outcome.run_results.values())).results:
+        rule = result.expectation_config
+        if rule is None or result.exception_info["raised_exception"]:
+            raise RuntimeError(f"{rule} could not be evaluated: {result.exception_info}")
+        found = result.result.get("unexpected_index_list") or []
+        broken[rule.meta["reason"]] = np.union1d(broken[rule.meta["reason"]], np.array(found, np.int64))
+    return broken
+
+
+def _context(site: Path) -> "EphemeralDataContext":
+    """A context that lives in memory and leaves nothing but the site."""
+    import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
     context = gx.get_context(mode="ephemeral")
@@ -156,27 +187,7 @@ def judge(rows: pd.DataFrame, *, rules: "list[Expectation]", site: Path) -> dict
             "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
         },
     )
-    batch = context.data_sources.add_pandas("records").add_dataframe_asset("facts")
-    suite = context.suites.add(gx.ExpectationSuite(name="records", expectations=rules))
-    definition = gx.ValidationDefinition(
-        name="records", data=batch.add_batch_definition_whole_dataframe("all"), suite=suite
-    )
-    checkpoint = gx.Checkpoint(
-        name="records",
-        validation_definitions=[context.validation_definitions.add(definition)],
-        actions=[UpdateDataDocsAction(name="docs")],
-        result_format={"result_format": "COMPLETE"},
-    )
-    outcome = context.checkpoints.add(checkpoint).run(batch_parameters={"dataframe": rows})
-    broken: dict[str, np.ndarray] = {}
-    for result in next(iter(outcome.run_results.values())).results:
-        rule = result.expectation_config
-        if rule is None or result.exception_info["raised_exception"]:
-            raise RuntimeError(f"{rule} could not be evaluated: {result.exception_info}")
-        reason = rule.meta["reason"]
-        found = np.array(result.result.get("unexpected_index_list") or [], np.int64)
-        broken[reason] = np.union1d(broken.get(reason, found), found)
-    return broken
+    return context
 
 
 def check_table(facts: Facts, reasons: "pd.Series[str]", params: Params, *, source: Path) -> None:
@@ -186,25 +197,25 @@ def check_table(facts: Facts, reasons: "pd.Series[str]", params: Params, *, sour
         BadInput: too large a share is quarantined, or too few records or classes remain.
     """
     accepted = facts.rows["label"][reasons == ""]
-    why = ", ".join(f"{count} {reason}" for reason, count in reasons[reasons != ""].value_counts().items())
-    aside = f" ({why} in quarantine)" if why else ""
+    counts = accepted.value_counts().reindex(list(facts.form.classes), fill_value=0)
+    classes, few = counts[counts > 0].index.tolist(), counts[counts < params.min_class_records]
     rate = 1 - len(accepted) / len(reasons)
     if rate > params.max_quarantine_rate:
-        raise BadInput(
-            f"{source}: expected at most {params.max_quarantine_rate:.1%} of {len(reasons)} records in quarantine, found {rate:.1%}{aside}"
+        fault = (
+            f"expected at most {params.max_quarantine_rate:.1%} of {len(reasons)} records in quarantine, got {rate:.1%}"
         )
-    if len(accepted) < params.min_records:
-        raise BadInput(f"{source}: expected at least {params.min_records} sound records, found {len(accepted)}{aside}")
-    counts = accepted.value_counts().reindex(list(facts.form.classes), fill_value=0)
-    found = counts[counts > 0]
-    if len(found) < params.min_classes:
-        raise BadInput(f"{source}: expected at least {params.min_classes} classes, found {list(found.index)}{aside}")
-    few = counts[counts < params.min_class_records]
-    if len(few):
-        listed = ", ".join(f"{count} of class {name!r}" for name, count in few.items())
-        raise BadInput(
-            f"{source}: expected at least {params.min_class_records} sound records a class, found {listed}{aside}"
-        )
+    elif len(accepted) < params.min_records:
+        fault = f"expected at least {params.min_records} sound records, got {len(accepted)}"
+    elif len(classes) < params.min_classes:
+        fault = f"expected at least {params.min_classes} classes with sound records, got {classes}"
+    elif len(few):
+        listed = ", ".join(f"{count} of {name!r}" for name, count in few.items())
+        fault = f"expected at least {params.min_class_records} sound records of each class, got {listed}"
+    else:
+        return
+    said = reasons[reasons != ""].value_counts().sort_index()
+    why = "; ".join(f"{count} {reason}" for reason, count in said.items())
+    raise BadInput(f"{source}: {fault} (in quarantine: {why or 'none'})")
 
 
 def _reasons(broken: dict[str, np.ndarray], num_rows: int) -> "pd.Series[str]":
@@ -246,8 +257,8 @@ def _report(facts: Facts, broken: dict[str, np.ndarray], reasons: "pd.Series[str
     )
     counts = [
         Measurement(
-            name=f"{reason.replace('-', '_')}_records",
-            value=len(rows),
+            name=f"{reason.replace('-', '_').replace(' ', '_')}_records",
+            value=float(len(rows)),
             unit="count",
             n=num_rows,
             note=f"Records in quarantine as {reason}; a record may have several reasons.",

@@ -1,13 +1,17 @@
 """Fixtures that every room shares: real digits, toy images, and quiet threads."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 
 from mintmark.data.images import ImageSet
-from mintmark.data.records import record_id
+from mintmark.data.records import Form, RecordWriter, record_id
+from mintmark.evidence import Measurement, Report
 
 torch.set_num_threads(1)  # as the stages do: same bytes on every machine, and workers do not fight
 
@@ -41,3 +45,102 @@ def toy_images() -> Callable[..., ImageSet]:
         return image_set(images.astype(np.uint8), codes, tuple(f"class-{code}" for code in range(num_classes)))
 
     return make
+
+
+@pytest.fixture(scope="session")
+def write_records() -> Callable[..., None]:
+    """Write a record file from plain lists: payloads are arrays (None: a null), or a dict of columns for a table."""
+
+    def write(
+        path: Path,
+        form: Form,
+        *,
+        payloads: Sequence[np.ndarray | None] | dict[str, list],
+        labels: Sequence[str | None],
+        groups: Sequence[str | None] | None = None,
+    ) -> None:
+        schema = form.schema()
+        columns = {"id": [f"{row:032x}" for row in range(len(labels))], "label": labels, "group": groups}
+        if isinstance(payloads, dict):
+            columns |= payloads
+        else:
+            flat = [None if one is None else one.reshape(-1).tolist() for one in payloads]
+            kind = schema.field(form.kind).type
+            columns[form.kind] = pa.ExtensionArray.from_storage(kind, pa.array(flat, kind.storage_type))
+        arrays = [
+            one if isinstance(one := columns[field.name], pa.Array) else pa.array(one, field.type) for field in schema
+        ]
+        with RecordWriter(path, form) as writer:
+            writer.write(pa.RecordBatch.from_arrays(arrays, schema=schema))
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def stage_reports() -> dict[str, Report]:
+    """Every stage's report of a run that the default rules release; change a measurement with `measured`."""
+
+    def rate(name: str, value: float | None, low: float | None = None, high: float | None = None, n: int = 539):
+        unit = "difference" if "difference" in name else "auc" if "auc" in name else "rate"
+        return Measurement(name=name, value=value, unit=unit, n=n, low=low, high=high, level=low and 0.95)
+
+    def count(name: str, value: float, n: int = 2000):
+        return Measurement(name=name, value=float(value), unit="count", n=n)
+
+    accuracies = {"real": 0.972, "augmented": 0.978, "synthetic": 0.961, "trts": 0.944}
+    evaluate = [rate(f"{arm}_accuracy", value, value - 0.01, value + 0.01) for arm, value in accuracies.items()]
+    evaluate += [
+        rate("share_difference", -0.011, -0.024, 0.002),
+        rate("augment_difference", 0.002, -0.006, 0.01),
+        rate("smallest_detectable_difference", 0.009),
+    ]
+    audit, controls = [], []
+    for threat in ("samples", "classifier", "generator", "discriminator"):
+        for attack in ("nearest", "density"):
+            audit.append(rate(f"{threat}_{attack}_auc", 0.513, 0.479, 0.547, n=1348))
+            audit.append(rate(f"{threat}_{attack}_tpr", 0.012, 0.006, 0.022, n=1348))
+        audit += [rate(f"{threat}_auc_bound", 0.561), rate(f"{threat}_tpr_bound", 0.031)]
+        audit.append(rate(f"{threat}_detection_floor", 0.06))
+        controls.append({"name": "planted_copies", "threat": threat, "kind": "positive", "detected": True})
+        controls.append({"name": "independent_data", "threat": threat, "kind": "negative", "detected": False})
+    conclusive = dict.fromkeys(("samples", "classifier", "generator", "discriminator"), True)
+    measurements: dict[str, list[Measurement]] = {
+        "validate": [rate("quarantine_rate", 0.001, n=1797)],
+        "split": [count("train_records", 809, n=809), count("test_records", 539, n=539)],
+        "train_gan": [rate("discriminator_gap", 0.4)],
+        "generate": [count("synthetic_records", 2000)],
+        "anonymise": [
+            rate("removed_rate", 0.013, 0.008, 0.019, n=2000),
+            count("near_copies_left", 0),
+            Measurement(name="threshold", value=0.0173, unit="distance", n=809),
+        ],
+        "evaluate": evaluate,
+        "audit": audit,
+        "cluster": [rate("dti_accuracy", 0.88, 0.86, 0.9, n=809), rate("coverage_min", 0.71, 0.4, 0.9, n=12)],
+        "detect": [rate("anogan_auroc", 0.86, 0.83, 0.89)],
+    }
+    verdicts = {"evaluate": "no evidence", "audit": "conclusive"}
+    facts = {"audit": {"conclusive": conclusive, "controls": controls}}
+    return {
+        stage: Report(
+            stage=stage,
+            measurements=tuple(found),
+            headline=(found[0].name,),
+            verdict=verdicts.get(stage),
+            facts=facts.get(stage, {}),
+        )
+        for stage, found in measurements.items()
+    }
+
+
+@pytest.fixture
+def measured() -> Callable[..., Report]:
+    """A report with one measurement's numbers replaced, or the measurement taken out where no number is given."""
+
+    def change(report: Report, name: str, **numbers: float | None) -> Report:
+        others = [replace(one, **numbers) if one.name == name else one for one in report.measurements]
+        if not numbers:
+            others = [one for one in others if one.name != name]
+        return replace(report, measurements=tuple(others), headline=())
+
+    return change

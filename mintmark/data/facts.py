@@ -35,8 +35,8 @@ class Facts:
         rows: One row a record, in the file's order. `label` (null where unlabelled); `readable` (1, or null where the
             payload is null); `non_finite` (infinite values in the payload; in a series NaN as well); `repeats` (1 where
             an equal record already says the same); `labels_of_equals` (how many labels the record and its equals
-            carry). Images and series: `low`, `high`, `range`, `mean` and `spread` (standard deviation) of the payload's
-            values, null where they are not all finite; `mean_z`, `spread_z` (see `robust_z`). Tables: `missing_share`
+            carry). Images and series: `range`, `mean` and `spread` (standard deviation) of the payload's values, null
+            where they are not all finite; `mean_z`, `spread_z` (see `robust_z`). Tables: `missing_share`
             (of the columns) and `column_z` (the largest `robust_z` over the numeric columns).
         missing: A table's missing values (null or NaN) by column.
         non_finite: A table's infinite values by column.
@@ -137,8 +137,7 @@ def _tensor_facts(batch: pa.RecordBatch, form: Form) -> dict[str, np.ndarray]:
     finite = np.isfinite(values)
     whole = finite.all(axis=1)
     good = values[whole].astype(np.float64)
-    low, high = good.min(axis=1, initial=np.inf), good.max(axis=1, initial=-np.inf)
-    facts = {"low": low, "high": high, "range": high - low, "mean": good.mean(axis=1), "spread": good.std(axis=1)}
+    facts = {"range": np.ptp(good, axis=1), "mean": good.mean(axis=1), "spread": good.std(axis=1)}
     rows = np.flatnonzero(readable)
     spread_out = {name: _placed(fact, rows[whole], len(readable)) for name, fact in facts.items()}
     non_finite = np.zeros(len(readable), np.int32)

@@ -1,8 +1,12 @@
 """Membership by coin: which records train, validate, test, and serve as the attacker's own data.
 
 Records that must stay together form a unit. Each unit draws one coin, uniform in [0, 1); within its stratum the units
-are ordered by their coins and cut at the fractions. Given the strata, membership is therefore independent of everything
-else about a record, which is what a membership audit needs of its members and non-members. Knows no file and no payload.
+are ordered by their coins and cut at the fractions. Within a stratum any exchange of units is therefore as likely as
+what was drawn, whatever else is true of them, which is what a membership audit needs of its members and non-members.
+
+Sizes are fixed: one more member here is one less there. An attack that learns membership from some records of a class
+and is scored on others lands a little below 0.5 where nothing leaks (0.48 on the digits); its null is to deal the
+members anew within each class. Knows no file and no payload.
 """
 
 from collections.abc import Mapping, Sequence
