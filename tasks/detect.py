@@ -17,11 +17,12 @@ from mintmark.anomaly.detector import Detector
 from mintmark.anomaly.measurements import Scores, advantage, alarm_rates, member_leak, ranking
 from mintmark.anomaly.model import Guard, save_guard
 from mintmark.anomaly.pictures import Explained, draw_explanations, draw_roc, roc_table
-from mintmark.anomaly.threshold import calibrate
+from mintmark.anomaly.threshold import calibrate, spread
 from mintmark.anomaly.trial import Trial, at_most, set_up
 from mintmark.data.images import read_images, to_unit
 from mintmark.evidence import Measurement, Report, write_report
 from mintmark.files import whole_file
+from mintmark.gan.devices import DeviceName, pick_device
 from mintmark.gan.model import load_discriminator, load_generator
 from tasks.params import main
 
@@ -34,6 +35,7 @@ class Params:
 
     seed: int
     threads: int
+    device: DeviceName
     level: float
     false_alarm_rate: float
     max_records: int
@@ -84,11 +86,7 @@ def run(params: Params, data_dir: Path) -> None:
         measurements=tuple(measurements),
         headline=tuple(f"{one.kind}_auroc" for one in every),
         facts=_facts(params, trial, calibration, thresholds),
-        cost={
-            "latent_search_steps": params.search.num_steps,
-            "latents_searched": num_searched * params.search.num_starts,
-            "images_generated": searcher.num_generated(num_searched),
-        },
+        cost=_cost(searcher, num_searched),
     )
     _draw_roc(folder, every, report)
     _draw_explanations(folder / "explain.png", trial, (searcher, plane), thresholds)
@@ -106,10 +104,11 @@ def _fit(
     normals: torch.Tensor, networks_dir: Path, params: Params
 ) -> tuple[anogan.AnoGan, pca.PcaResidual, nearest.NearestNormals]:
     """One detector of each kind, from the same records."""
+    device = pick_device(params.device)
     searcher = anogan.fit(
         normals,
-        generator=load_generator(networks_dir / "generator.safetensors").network,
-        discriminator=load_discriminator(networks_dir / "discriminator.safetensors").network,
+        generator=load_generator(networks_dir / "generator.safetensors").network.to(device),
+        discriminator=load_discriminator(networks_dir / "discriminator.safetensors").network.to(device),
         search=params.search,
         seed=params.seed,
     )
@@ -145,12 +144,25 @@ def _facts(
     return {
         "guard": "pca_residual",
         "thresholds": dict(thresholds),
+        "false_alarm_rate": params.false_alarm_rate,
+        "false_alarm_rate_spread": spread(
+            len(calibration), false_alarm_rate=params.false_alarm_rate, level=params.level
+        ),
         "corruptions": dict(params.corruptions),
         "records": {
             "calibration": len(calibration),
             "normals": len(trial.normals),
             "anomalies": {name: len(images) for name, images in trial.anomalies.items()},
         },
+    }
+
+
+def _cost(searcher: anogan.AnoGan, num_searched: int) -> dict[str, float]:
+    """The latent search is nearly all of it."""
+    return {
+        "latent_search_steps": float(searcher.search.num_steps),
+        "latents_searched": float(num_searched * searcher.search.num_starts),
+        "images_generated": float(searcher.num_generated(num_searched)),
     }
 
 

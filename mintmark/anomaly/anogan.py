@@ -109,7 +109,7 @@ class AnoGan:
         return len(self.bank.codes) + num_images * self.search.num_starts * (self.search.num_steps + 1)
 
     def find(self, images: Float[torch.Tensor, "n channels height width"]) -> Found:
-        """Search a latent for each image.
+        """Search a latent for each image, on the networks' device; the answer lies on the images'.
 
         Raises:
             BadInput: the images are of another shape than the generator's.
@@ -117,10 +117,10 @@ class AnoGan:
         require_shape(images, self.generator.shape, whose="the generator's")
         rows = max(1, self.search.batch_size // self.search.num_starts)
         blocks = images.split(rows) if len(images) else []
-        found = [self._find_block(block) for block in track(blocks, "latent-search")]
+        found = [self._find_block(block.to(self.bank.codes.device)) for block in track(blocks, "latent-search")]
         if not found:
-            return Found(images.new_zeros(0), self.bank.codes[:0], images)
-        return Found(*(torch.cat(parts) for parts in zip(*found, strict=True)))
+            return Found(images.new_zeros(0), self.bank.codes[:0].to(images.device), images)
+        return Found(*(torch.cat(parts).to(images.device) for parts in zip(*found, strict=True)))
 
     def _find_block(self, images: torch.Tensor) -> Found:
         num_starts = self.search.num_starts

@@ -73,6 +73,6 @@ def fit(normals: Float[torch.Tensor, "n channels height width"], *, num_componen
     channels, height, width = normals.shape[1:]
     return PcaResidual(
         mean=torch.from_numpy(plane.mean_).float(),
-        components=torch.from_numpy(plane.components_).float(),
+        components=torch.from_numpy(plane.components_).float().contiguous(),  # the layout of a file: same rounding
         shape=(height, width, channels),
     )

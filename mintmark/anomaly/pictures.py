@@ -98,11 +98,11 @@ def draw_explanations(
             _show(expected, account.explanation.reconstruction[row])
             heat.imshow(account.explanation.residual[row].cpu().numpy(), cmap="inferno", vmin=0.0, vmax=2.0)
             alarm = "ALARM" if account.scores[row] > account.threshold else "no alarm"
-            heat.set_xlabel(f"{account.scores[row]:.3g} of {account.threshold:.3g}: {alarm}", fontsize=7)
+            heat.set_xlabel(f"{account.scores[row]:.3g} / {account.threshold:.3g}: {alarm}", fontsize=7)
     grid[0, 0].set_title("image", fontsize=8)
     for place, account in enumerate(accounts):
         grid[0, 1 + 2 * place].set_title(f"{WORDS.get(account.kind, account.kind)}\nexpected", fontsize=8)
-        grid[0, 2 + 2 * place].set_title("difference\n(score of threshold)", fontsize=8)
+        grid[0, 2 + 2 * place].set_title("difference\n(score / threshold)", fontsize=8)
     for axes in grid.flat:
         axes.set_xticks([])
         axes.set_yticks([])

@@ -7,8 +7,11 @@ import math
 
 import torch
 from jaxtyping import Bool, Float
+from scipy import stats
 
 from mintmark.errors import BadInput
+
+ROUNDING = 1e-9  # a product that should be whole may lie this far above it
 
 
 def calibrate(scores: Float[torch.Tensor, " n"], *, false_alarm_rate: float) -> float:
@@ -20,16 +23,33 @@ def calibrate(scores: Float[torch.Tensor, " n"], *, false_alarm_rate: float) -> 
     Raises:
         BadInput: the normals are too few for so small a rate.
     """
-    rank = math.ceil((len(scores) + 1) * (1.0 - false_alarm_rate) - 1e-9)  # the product's rounding is not a rank
-    if rank > len(scores):
-        least = math.ceil(1.0 / false_alarm_rate - 1e-9) - 1
-        raise BadInput(
-            f"false_alarm_rate: expected at least {least} calibration normals for a rate of {false_alarm_rate:g}, "
-            f"got {len(scores)}"
-        )
-    return scores.sort().values[rank - 1].item()
+    return scores.sort().values[_rank(len(scores), false_alarm_rate) - 1].item()
+
+
+def spread(num_calibration: int, *, false_alarm_rate: float, level: float) -> tuple[float, float]:
+    """Where the threshold's true false-alarm rate lies in a share `level` of all draws of the calibration records.
+
+    Scores without ties exceed the k-th smallest of n at a rate that is Beta(n + 1 - k, k) (Vovk 2012).
+
+    Raises:
+        BadInput: the normals are too few for so small a rate.
+    """
+    rank = _rank(num_calibration, false_alarm_rate)
+    rates = stats.beta(num_calibration + 1 - rank, rank)
+    return float(rates.ppf(0.5 - level / 2)), float(rates.ppf(0.5 + level / 2))
 
 
 def alarms(scores: Float[torch.Tensor, " n"], *, threshold: float) -> Bool[torch.Tensor, " n"]:
     """Which scores lie above the threshold."""
     return scores > threshold
+
+
+def _rank(num_calibration: int, false_alarm_rate: float) -> int:
+    rank = math.ceil((num_calibration + 1) * (1.0 - false_alarm_rate) - ROUNDING)
+    if rank > num_calibration:
+        least = math.ceil(1.0 / false_alarm_rate - ROUNDING) - 1
+        raise BadInput(
+            f"false_alarm_rate: expected at least {least} calibration normals for a rate of {false_alarm_rate:g}, "
+            f"got {num_calibration}"
+        )
+    return rank

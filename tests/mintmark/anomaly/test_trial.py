@@ -1,0 +1,81 @@
+"""The trial: no record on both sides or twice, and all draws stratified."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mintmark.anomaly.trial import at_most, deal, set_up
+from mintmark.data.images import ImageSet, to_bytes
+from mintmark.errors import BadInput
+
+CORRUPTIONS = {"shuffle_pixels": 0.5, "invert": 1.0}
+
+
+def flat_images(num: int = 121) -> ImageSet:
+    """Record i is of one grey, i, which tells it from all others; shuffling leaves it, inversion makes it 255 - i."""
+    images = np.arange(num, dtype=np.uint8)[:, None, None, None].repeat(4, axis=1).repeat(4, axis=2)
+    codes = np.arange(num) % 3 - 1  # a third is unlabelled
+    return ImageSet(ids=[f"r{row}" for row in range(num)], codes=codes, images=images, classes=("a", "b"))
+
+
+def greys(images: torch.Tensor) -> list[int]:
+    return to_bytes(images)[:, 0, 0, 0].tolist()
+
+
+def test_every_record_serves_once_on_one_side():
+    trial = set_up(flat_images(), corruptions=CORRUPTIONS, max_records=1000, rng=np.random.default_rng(0))
+    normals, shuffled = greys(trial.normals), greys(trial.anomalies["shuffle_pixels"])
+    inverted = [255 - grey for grey in greys(trial.anomalies["invert"])]
+    assert sorted(normals + shuffled + inverted) == list(range(121))
+    assert (len(normals), len(shuffled), len(inverted)) == (61, 30, 30)
+
+
+def test_neither_side_has_more_records_than_asked():
+    trial = set_up(flat_images(), corruptions=CORRUPTIONS, max_records=20, rng=np.random.default_rng(0))
+    assert len(trial.normals) == 20
+    assert [len(images) for images in trial.anomalies.values()] == [10, 10]
+
+
+def test_the_sides_are_drawn_at_random_and_repeat_with_the_seed():
+    sides = [
+        greys(set_up(flat_images(), corruptions=CORRUPTIONS, max_records=1000, rng=np.random.default_rng(seed)).normals)
+        for seed in (0, 0, 1)
+    ]
+    assert sides[0] == sides[1]
+    assert sides[0] != sides[2]
+
+
+def test_too_few_test_records_are_refused():
+    with pytest.raises(BadInput, match="at least 8 records for 2 corruptions, got 7"):
+        set_up(flat_images(7), corruptions=CORRUPTIONS, max_records=9, rng=np.random.default_rng(0))
+
+
+def test_the_fewest_test_records_do():
+    trial = set_up(
+        flat_images(8), corruptions={"paste_part": 0.5, "invert": 1.0}, max_records=9, rng=np.random.default_rng(0)
+    )
+    assert [len(images) for images in trial.anomalies.values()] == [2, 2]
+
+
+@given(codes=st.lists(st.integers(-1, 3), max_size=60), num_parts=st.integers(1, 5), seed=st.integers(0, 9))
+def test_parts_differ_by_at_most_one_record_overall_and_in_each_class(codes: list[int], num_parts: int, seed: int):
+    labels = np.array(codes, np.int64)
+    part = deal(labels, num_parts=num_parts, rng=np.random.default_rng(seed))
+    for group in [labels >= -1, *(labels == code for code in range(-1, 4))]:
+        sizes = np.bincount(part[group], minlength=num_parts)
+        assert sizes.max() - sizes.min() <= 1
+
+
+def test_at_most_keeps_as_many_as_asked_each_class_alike_in_order():
+    kept = at_most(flat_images(120), max_records=30, rng=np.random.default_rng(0))
+    rows = [int(one[1:]) for one in kept.ids]
+    assert rows == sorted(set(rows))
+    assert rows != list(range(0, 120, 4))
+    assert np.unique(kept.codes, return_counts=True)[1].tolist() == [10, 10, 10]
+
+
+def test_at_most_keeps_all_where_there_are_no_more():
+    images = flat_images(30)
+    assert at_most(images, max_records=30, rng=np.random.default_rng(0)) is images
