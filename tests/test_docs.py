@@ -70,3 +70,23 @@ def test_the_project_speaks_of_itself_alone():
     texts = [ROOT / name for name in files if not name.endswith((".png", ".lock")) and name != "tests/test_docs.py"]
     for path in texts:
         assert not re.search(r"(?<![\w.])/(?:work|root|tmp/dev)/", path.read_text(encoding="utf-8")), path
+
+
+def blocks_of(document: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", (ROOT / document).read_text(encoding="utf-8"), re.DOTALL)
+
+
+def merged(base: dict, changes: dict) -> dict:
+    """`base` with the keys of `changes` in place of its own, section by section."""
+    both = {key: merged(base[key], one) if isinstance(one, dict) else one for key, one in changes.items()}
+    return base | both
+
+
+@pytest.mark.parametrize("block", blocks_of("docs/data.md", "yaml"))
+def test_every_section_shown_for_a_source_is_one_that_ingest_takes(block: str):
+    from tasks.ingest import Params
+    from tasks.params import build
+
+    default = YAML(typ="safe").load((ROOT / "params.yaml").read_text(encoding="utf-8"))["ingest"]
+    shown = YAML(typ="safe").load(block)["ingest"]
+    assert build(Params, merged(default, shown), name="ingest").source == shown["source"]
