@@ -115,34 +115,43 @@ def run(params: Params, data_dir: Path) -> None:
         unlabelled_fractions=asdict(params.unlabelled_fractions),
         rng=np.random.default_rng(params.seed),
     )
-    counts = _counts(codes, membership, num_classes=len(form.classes))
-    check_classes(counts, form.classes, asdict(params.min_class_records), source=source)
+    check_classes(codes, membership, form.classes, least=asdict(params.min_class_records), source=source)
     folder.mkdir(parents=True, exist_ok=True)
     _write_parts(source, folder, form, membership)
     _write_coins(folder / "coins.parquet", keys, membership)
+    counts = _counts(codes, membership, num_classes=len(form.classes))
     write_report(_report(counts, form, membership, params), folder)
 
 
-def check_classes(counts: np.ndarray, classes: tuple[str, ...], least: dict[str, int], *, source: Path) -> None:
+def check_classes(
+    codes: np.ndarray, membership: Membership, classes: tuple[str, ...], *, least: dict[str, int], source: Path
+) -> None:
     """Refuse where a class has too few records for a part.
 
     Args:
-        counts: Records by class (rows, in the order of `classes`, then the unlabelled) and part (columns).
+        codes: Class codes; -1 for an unlabelled record.
+        membership: Where the records would go.
         classes: Names of the classes.
-        least: The least number for each part.
+        least: The least number of records of each class, by part.
         source: The file that the records come from, for the message.
 
     Raises:
-        BadInput: names the classes, how many records they have, and what each part needs and would get.
+        BadInput: names the classes, how many records they have, and what the parts need and would get.
     """
-    refused = []
-    for name, row in zip(classes, counts.tolist(), strict=False):
-        few = [f"{part} needs {least[part]}, gets {n}" for part, n in zip(PARTS, row, strict=True) if n < least[part]]
+    counts, refused = _counts(codes, membership, num_classes=len(classes)), []
+    for code, name in enumerate(classes):
+        few = [
+            f"{part} needs {least[part]}, gets {counts[code, k]}"
+            for k, part in enumerate(PARTS)
+            if counts[code, k] < least[part]
+        ]
         if few:
-            refused.append(f"class {name!r} has {sum(row)} records: {', '.join(few)}")
+            units = len(np.unique(membership.units[codes == code]))
+            bound = "" if units == counts[code].sum() else f" in {units} groups"
+            refused.append(f"class {name!r} has {counts[code].sum()} records{bound}: {', '.join(few)}")
     if refused:
         more = f"; and {len(refused) - CLASSES_NAMED} more classes" if len(refused) > CLASSES_NAMED else ""
-        raise BadInput(f"{source}: expected more records a class: {'; '.join(refused[:CLASSES_NAMED])}{more}")
+        raise BadInput(f"{source}: expected more records: {'; '.join(refused[:CLASSES_NAMED])}{more}")
 
 
 def _together(source: Path, form: Form, keys: pa.Table, params: Params) -> list[np.ndarray]:
