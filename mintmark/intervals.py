@@ -24,6 +24,16 @@ class Interval(NamedTuple):
     high: float
 
 
+class CrossedMean(NamedTuple):
+    """A mean over seeds and records, its two ends, its standard error, and the degrees of freedom of that error."""
+
+    value: float
+    low: float
+    high: float
+    error: float
+    degrees: float
+
+
 def proportion(successes: int, trials: int, *, level: float = 0.95) -> Interval:
     """A rate with its exact interval (Clopper and Pearson 1934).
 
@@ -125,23 +135,56 @@ def _resampled_aucs(
     return (in_positives * wins).sum(axis=1) / (len(positives) * len(negatives))
 
 
-def crossed_bootstrap(
-    differences: Float[np.ndarray, "seeds records"],
-    *,
-    rng: np.random.Generator,
-    level: float = 0.95,
-    resamples: int = RESAMPLES,
-) -> Interval:
-    """The mean of paired differences, with a percentile bootstrap over seeds and records crossed (Owen 2007).
+def crossed_mean(
+    values: Float[np.ndarray, "seeds records"], *, lowest: float, highest: float, level: float = 0.95
+) -> CrossedMean:
+    """The mean of values measured on the same records by each of several trainings, with its interval.
 
-    Seeds and records are resampled independently, so the interval covers both another training and another test set.
+    Seeds and records both count as drawn from a population: the interval covers another training on another test set.
+    The variance is (MS_seeds + max(MS_records - MS_residual, 0)) / (S R), from the two-way table's mean squares, with
+    Student's t; this is the analysis of several readers who judge the same cases (Hillis 2007, Statistics in Medicine
+    26:596). Satterthwaite's degrees of freedom count the records' part as well. A percentile bootstrap over a handful
+    of seeds claims too much. Two pseudo-records, one at each bound, keep the interval from vanishing where all records
+    agree (for paired proportions: Bonett and Price 2012); they enter the interval and not the value.
+
+    Args:
+        values: One row a seed, one column a record.
+        lowest: The least value possible: 0 for accuracies, -1 for their differences.
+        highest: The greatest value possible.
+        level: Coverage of the interval.
+
+    Raises:
+        ValueError: fewer than two seeds or no record, or a value beyond the bounds.
     """
-    num_seeds, num_records = differences.shape
-    seeds = rng.multinomial(num_seeds, np.full(num_seeds, 1 / num_seeds), resamples) / num_seeds
-    records = rng.multinomial(num_records, np.full(num_records, 1 / num_records), resamples) / num_records
-    drawn = ((seeds @ differences) * records).sum(axis=1)
-    low, high = np.quantile(drawn, [0.5 - level / 2, 0.5 + level / 2])
-    return Interval(float(differences.mean()), float(low), float(high))
+    num_seeds, num_records = values.shape
+    if num_seeds < 2 or num_records < 1:
+        raise ValueError(f"values must be of two seeds and one record at least, got {num_seeds} and {num_records}")
+    if values.min() < lowest or values.max() > highest:
+        raise ValueError(f"values must lie in {lowest}..{highest}, got {values.min()} to {values.max()}")
+    bounds = np.tile([lowest, highest], (num_seeds, 1))
+    padded = np.concatenate([values.astype(float), bounds], axis=1)
+    centre, seed_means, record_means = padded.mean(), padded.mean(axis=1), padded.mean(axis=0)
+    residuals = padded - seed_means[:, None] - record_means + centre
+    freedom = np.array([num_seeds - 1, num_records + 1])
+    of_seeds = (num_records + 2) * ((seed_means - centre) ** 2).sum() / freedom[0]
+    of_records = num_seeds * ((record_means - centre) ** 2).sum() / freedom[1]
+    of_residuals = (residuals**2).sum() / freedom.prod()
+    parts = np.array([of_seeds, max(of_records - of_residuals, 0.0)])
+    error = float(np.sqrt(parts.sum() / padded.size))
+    degrees = float(parts.sum() ** 2 / (parts**2 / freedom).sum())
+    half = float(stats.t.ppf(0.5 + level / 2, degrees)) * error
+    low, high = max(lowest, float(centre) - half), min(highest, float(centre) + half)
+    value = float(values.mean())
+    return CrossedMean(value, min(low, value), max(high, value), error, degrees)
+
+
+def smallest_detectable(mean: CrossedMean, *, margin: float, power: float = 0.8, level: float = 0.95) -> float:
+    """The smallest true mean whose interval would lie wholly above `margin` with probability `power`.
+
+    That is margin + (t(0.5 + level / 2) + t(power)) standard errors, at the mean's own degrees of freedom.
+    """
+    quantiles = [float(stats.t.ppf(one, mean.degrees)) for one in (0.5 + level / 2, power)]
+    return margin + sum(quantiles) * mean.error
 
 
 def holm(p_values: Float[np.ndarray, " tests"]) -> Float[np.ndarray, " tests"]:

@@ -1,4 +1,4 @@
-"""The downstream classifier: a small convolutional network for images of any size from 4x4 up.
+"""The downstream classifier: a small convolutional network for images of any size.
 
 Knows nothing of training. There is no dropout: it would draw from the global random state.
 """
@@ -7,11 +7,11 @@ import torch
 from jaxtyping import Float
 from torch import nn
 
-SMALLEST_SIDE = 4  # halve no further
+SMALLEST_SIDE = 2  # halve no further
 
 
 class SmallCNN(nn.Module):
-    """Convolutions of 3x3 with batch normalisation, halving the image down to about 4x4, then the mean over places.
+    """One 3x3 convolution with batch normalisation a size, halving the image down to 2x2 or 3x3, then the mean of places.
 
     Attributes:
         shape: (height, width, channels) of the images.
@@ -24,19 +24,19 @@ class SmallCNN(nn.Module):
         super().__init__()
         self.shape, self.num_classes, self.width = shape, num_classes, width
         side = min(shape[:2])
-        layers: list[nn.Module] = [*_block(shape[2], width), *_block(width, width)]
+        layers: list[nn.Module] = _block(shape[2], width)
         channels = width
         while side >= 2 * SMALLEST_SIDE:
             wider = min(2 * channels, 4 * width)
-            layers += [nn.MaxPool2d(2), *_block(channels, wider)]
+            layers += [nn.AvgPool2d(2), *_block(channels, wider)]
             channels, side = wider, side // 2
         self.num_features = channels
-        self.body = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        self.body = nn.Sequential(*layers)
         self.head = nn.Linear(channels, num_classes)
 
     def features(self, images: Float[torch.Tensor, "n channels height width"]) -> Float[torch.Tensor, "n features"]:
         """What the last layer sees of images in [-1, 1]."""
-        return self.body(images)
+        return self.body(images).mean(dim=(2, 3))
 
     def forward(self, images: Float[torch.Tensor, "n channels height width"]) -> Float[torch.Tensor, "n classes"]:
         """Logits of images in [-1, 1]."""

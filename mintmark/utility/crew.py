@@ -1,0 +1,72 @@
+"""Many classifiers trained over joblib, in any back end; the result does not depend on how many workers there are.
+
+On the CPU small convolutional networks train faster one by one than stacked, so each worker takes one fit at a time.
+Knows nothing of what the fits are for.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from joblib import Parallel, delayed
+
+from mintmark.classify.model import logits
+from mintmark.classify.networks import SmallCNN
+from mintmark.classify.training import Synthetic, train_classifier
+from mintmark.data.images import ImageSet, to_unit
+from mintmark.progress import track
+from mintmark.utility.arms import Fit
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Crew:
+    """Who trains.
+
+    Attributes:
+        workers: Processes at work at a time.
+        threads: CPU threads of each; with another number the last bits may differ.
+        device: Where each trains.
+    """
+
+    workers: int
+    threads: int
+    device: torch.device
+
+
+def train_all(fits: Sequence[Fit], *, crew: Crew, label: str) -> list[SmallCNN]:
+    """The trained networks in the order of the fits, on the CPU and in eval mode.
+
+    Args:
+        fits: What to train.
+        crew: Who trains it.
+        label: What a person sees as the name of this round.
+    """
+    jobs = (delayed(_train)(fit, threads=crew.threads, device=crew.device) for fit in fits)
+    trained = cast("Iterator[SmallCNN]", Parallel(n_jobs=crew.workers, return_as="generator")(jobs))
+    return list(track(trained, label, total=len(fits)))
+
+
+def probabilities(network: SmallCNN, images: ImageSet) -> Float[np.ndarray, "n classes"]:
+    """What a network believes of each image: the probability of each class."""
+    return logits(network, to_unit(images.images)).softmax(dim=1).numpy()
+
+
+def _train(fit: Fit, *, threads: int, device: torch.device) -> SmallCNN:
+    torch.set_num_threads(threads)
+    synthetic = None
+    if fit.addition is not None:
+        labels = torch.from_numpy(fit.addition.labels.copy())
+        synthetic = Synthetic(images=to_unit(fit.addition.images), labels=labels, share=fit.addition.share)
+    network = train_classifier(
+        to_unit(fit.images),
+        torch.from_numpy(fit.codes.copy()),
+        num_classes=fit.num_classes,
+        recipe=fit.recipe,
+        seed=fit.seed,
+        synthetic=synthetic,
+        device=device,
+    )
+    return network.cpu()

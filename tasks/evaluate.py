@@ -1,0 +1,229 @@
+"""Does the synthetic data help? Train, validation, test and the release in; a verdict and the chosen classifier out.
+
+Reads `split/train.parquet`, `split/validation.parquet`, `split/test.parquet` and `anonymise/release.parquet`. Writes
+the classifier, the report, every network's accuracy (`arms.csv`) and one picture (`arms.png`). Unlabelled records are
+counted and left out.
+"""
+
+import csv
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from mintmark.classify.augmentation import Augmentation
+from mintmark.classify.cost import step_flops
+from mintmark.classify.model import save_classifier
+from mintmark.classify.training import Recipe
+from mintmark.data.images import ImageSet, read_images
+from mintmark.evidence import Report, write_report
+from mintmark.files import whole_file
+from mintmark.gan.devices import DeviceName, pick_device
+from mintmark.utility.arms import ARMS, MIXED_ARMS, Arm, Material, Mixture, check_alike
+from mintmark.utility.choices import choose
+from mintmark.utility.comparison import Outcome
+from mintmark.utility.contest import Contest, Shipped, hold, outcome, ship
+from mintmark.utility.crew import Crew
+from mintmark.utility.findings import Findings, facts, find, measurements
+from mintmark.utility.picture import draw
+from tasks.params import main
+
+HEADLINE = (
+    "real_accuracy",
+    "augmented_accuracy",
+    "real_synthetic_accuracy",
+    "augmented_synthetic_accuracy",
+    "synthetic_accuracy",
+    "trts_accuracy",
+    "share_difference",
+    "augment_difference",
+    "smallest_detectable_difference",
+)
+FEWEST_SEEDS = 5
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Training:
+    """The budget and recipe that every arm shares; see `mintmark.classify.training.Recipe`."""
+
+    steps: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    width: int
+
+    def __post_init__(self) -> None:
+        self.recipe()  # which checks the values
+
+    def recipe(self) -> Recipe:
+        """As the library takes it; each arm adds its augmentation."""
+        return Recipe(
+            steps=self.steps,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            width=self.width,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Params:
+    """The `evaluate` section of params.yaml.
+
+    Attributes:
+        seed: Of everything drawn in this stage.
+        threads: CPU threads of each worker; with another number the last bits may differ.
+        workers: Trainings at a time; changes no result.
+        device: "auto" takes a GPU where there is one.
+        margin: A difference in accuracy up to this counts as none.
+        num_seeds: Trainings of every arm and control.
+        num_tuning_seeds: Trainings of every candidate in the two grids.
+        shippable: The arms of which one network is kept.
+        training: What every arm shares.
+        augmentations: The grid of classical augmentations.
+        mixtures: The grid of ways to mix synthetic records in.
+    """
+
+    seed: int
+    threads: int
+    workers: int
+    device: DeviceName
+    margin: float
+    num_seeds: int
+    num_tuning_seeds: int
+    shippable: tuple[Arm, ...]
+    training: Training
+    augmentations: tuple[Augmentation, ...]
+    mixtures: tuple[Mixture, ...]
+
+    def __post_init__(self) -> None:
+        for key in ("threads", "workers", "num_tuning_seeds"):
+            if getattr(self, key) < 1:
+                raise ValueError(f"{key} must be at least 1, got {getattr(self, key)}")
+        for key in ("shippable", "augmentations", "mixtures"):
+            if not getattr(self, key):
+                raise ValueError(f"{key} must hold at least one entry, got none")
+        if self.num_seeds < FEWEST_SEEDS:
+            raise ValueError(f"num_seeds must be at least {FEWEST_SEEDS}, got {self.num_seeds}")
+        if not 0.0 <= self.margin < 1.0:
+            raise ValueError(f"margin must lie in 0..1, got {self.margin}")
+
+
+def run(params: Params, data_dir: Path) -> None:
+    """Hold the contest and write what came of it."""
+    torch.set_num_threads(params.threads)
+    paths = {
+        "train": data_dir / "split" / "train.parquet",
+        "validation": data_dir / "split" / "validation.parquet",
+        "test": data_dir / "split" / "test.parquet",
+        "release": data_dir / "anonymise" / "release.parquet",
+    }
+    everything = {name: read_images(path) for name, path in paths.items()}
+    labelled = {name: images.labelled() for name, images in everything.items()}
+    check_alike({str(paths[name]): images for name, images in labelled.items()})
+    material = Material(labelled["train"], labelled["validation"], labelled["release"])
+    contest, tuned = _train(params, material)
+    shipped = ship(contest, material.validation, arms=params.shippable)
+    outcomes = contest.ask_test(labelled["test"])
+    on_release = outcome(contest.networks["real"], material.release)
+    findings = find(contest, outcomes, on_release=on_release, test=labelled["test"], margin=params.margin)
+    report = Report(
+        stage="evaluate",
+        measurements=measurements(findings, num_test=len(labelled["test"]), num_release=len(material.release)),
+        headline=HEADLINE,
+        verdict=findings.verdict,
+        facts=facts(findings, contest)
+        | {"tuning": tuned, "classifier": _shipped_facts(shipped, outcomes), "records": _counts(everything, labelled)},
+        cost=_cost(params, material, contest),
+    )
+    _write(data_dir / "evaluate", report, findings, contest, shipped=shipped, outcomes=outcomes)
+
+
+def _train(params: Params, material: Material) -> tuple[Contest, dict[str, Any]]:
+    """Tune, then train every arm and control; the choices come back as facts."""
+    crew = Crew(workers=params.workers, threads=params.threads, device=_device(params.device))
+    of_tuning, of_contest, of_controls = np.random.SeedSequence(params.seed).spawn(3)
+    recipe = params.training.recipe()
+    choices = choose(
+        material,
+        augmentations=params.augmentations,
+        mixtures=params.mixtures,
+        recipe=recipe,
+        seeds=of_tuning.generate_state(params.num_tuning_seeds).tolist(),
+        crew=crew,
+    )
+    contest = hold(
+        material,
+        choices=choices,
+        recipe=recipe,
+        seeds=of_contest.generate_state(params.num_seeds).tolist(),
+        rng=np.random.default_rng(of_controls),
+        crew=crew,
+    )
+    return contest, choices.facts()
+
+
+def _device(name: DeviceName) -> torch.device:
+    device = pick_device(name)
+    if device.type == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # workers inherit it
+    return device
+
+
+def _shipped_facts(shipped: Shipped, outcomes: Mapping[str, Outcome]) -> dict[str, Any]:
+    """Where the kept network came from; its test accuracy was no part of the choice."""
+    return {
+        "arm": shipped.arm,
+        "validation_accuracy": shipped.score.accuracy,
+        "test_accuracy": float(outcomes[shipped.arm][shipped.place].mean()),
+    }
+
+
+def _counts(everything: Mapping[str, ImageSet], labelled: Mapping[str, ImageSet]) -> dict[str, dict[str, int]]:
+    return {
+        name: {"labelled": len(labelled[name]), "unlabelled": len(images) - len(labelled[name])}
+        for name, images in everything.items()
+    }
+
+
+def _cost(params: Params, material: Material, contest: Contest) -> dict[str, float]:
+    """Every network took the same number of steps of the same batch size."""
+    grids = len(params.augmentations) + len(MIXED_ARMS) * len(params.mixtures)
+    num_fits = grids * params.num_tuning_seeds + sum(len(networks) for networks in contest.networks.values())
+    flops = step_flops(
+        material.train.shape,
+        num_classes=len(material.train.classes),
+        width=params.training.width,
+        batch_size=params.training.batch_size,
+    )
+    steps = num_fits * params.training.steps
+    return {"classifiers": num_fits, "gradient_steps": steps, "flops": float(steps * flops)}
+
+
+def _write(
+    out_dir: Path,
+    report: Report,
+    findings: Findings,
+    contest: Contest,
+    *,
+    shipped: Shipped,
+    outcomes: Mapping[str, Outcome],
+) -> None:
+    kept = {"arm": shipped.arm, "validation_accuracy": shipped.score.accuracy}
+    save_classifier(out_dir / "classifier.safetensors", shipped.network, classes=shipped.classes, facts=kept)
+    with whole_file(out_dir / "arms.csv") as partial, partial.open("w", newline="", encoding="utf-8") as stream:
+        rows = csv.writer(stream, lineterminator="\n")
+        rows.writerow(["arm", "seed", "accuracy"])
+        for arm in ARMS:
+            rows.writerows([arm, seed, f"{right.mean():.6f}"] for seed, right in enumerate(outcomes[arm]))
+    with whole_file(out_dir / "arms.png") as partial:
+        draw(partial, findings, contest)
+    write_report(report, out_dir)
+
+
+if __name__ == "__main__":
+    main("evaluate", Params, run)
