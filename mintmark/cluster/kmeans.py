@@ -45,7 +45,7 @@ class KMeans:
     def assign(self, images: Float[torch.Tensor, "n channels height width"]) -> Assignment:
         """The nearest mean of each image."""
         clusters, distances = _assign(images.flatten(1), self.prototypes.flatten(1)[None])
-        return Assignment(clusters[0], distances[0] / images[0].numel() if len(images) else distances[0])
+        return Assignment(clusters[0], distances[0] / self.prototypes[0].numel())
 
     def align(
         self, images: Float[torch.Tensor, "n channels height width"], clusters: Int64[torch.Tensor, " n"]

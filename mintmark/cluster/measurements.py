@@ -1,0 +1,211 @@
+"""What is measured of the clusters: agreement with the labels, and what a release makes of each cluster.
+
+Knows nothing of files, and no threshold but those it is given.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int64
+
+from mintmark.cluster.clustering import Fit
+from mintmark.cluster.scores import accuracy, contingency, matching, nmi
+from mintmark.evidence import Measurement
+from mintmark.fidelity.coverage import Fidelity
+from mintmark.fidelity.regions import LEVEL, Judgement, Region, corrected
+from mintmark.intervals import Interval, mean, proportion
+
+SHUFFLES = 20
+WORDS = {"kmeans": "K-means", "dti": "clusters up to affine warps"}
+CHANCE = "chance_accuracy"
+WITHOUT = "missed_when_removed"
+
+Ends = tuple[float, float | None, float | None]
+
+
+def agreement(
+    fits: dict[str, Fit], codes: Int64[np.ndarray, " n"], *, num_classes: int, rng: np.random.Generator
+) -> tuple[Measurement, ...]:
+    """How well each fit's clusters agree with the labels, over labelled records; without any, there is no value.
+
+    The clusters are those of the start of the lowest final loss. The mean over starts stands beside, and the accuracy
+    that the same clusters reach on shuffled labels as the control.
+
+    Args:
+        fits: By name: "kmeans" and "dti".
+        codes: Class codes; -1 for an unlabelled record.
+        num_classes: How many classes there are.
+        rng: Draws the shuffles and the bootstrap.
+    """
+    labelled = codes >= 0
+    num, found = int(labelled.sum()), []
+    for name, fit in fits.items():
+        starts = fit.clusters.cpu().numpy()[:, labelled]
+        counted = {"num_clusters": len(fit.best.prototypes), "num_classes": num_classes}
+        best = starts[int(fit.losses.argmin())]
+        shares, information, spread = None, None, None
+        if num:
+            shares = accuracy(contingency(best, codes[labelled], **counted))
+            information = nmi(best, codes[labelled], rng=rng)
+            spread = _spread([accuracy(contingency(one, codes[labelled], **counted)).value for one in starts])
+        words = f"{WORDS[name]}, the start of lowest loss"
+        found += [
+            _measured(
+                f"{name}_accuracy", shares, unit="rate", n=num, control=CHANCE, note=f"{words}, matched to labels."
+            ),
+            _measured(f"{name}_nmi", information, unit="rate", n=num, note=f"{words}: information shared with labels."),
+            _measured(f"{name}_mean_accuracy", spread, unit="rate", n=len(starts), note="Mean over the starts."),
+        ]
+    chance = _chance(fits["dti"], codes, num_classes=num_classes, rng=rng) if num else None
+    note = "Control: the same clusters against shuffled labels, over several shuffles."
+    return (*found, _measured(CHANCE, chance, unit="rate", n=SHUFFLES if num else 0, note=note))
+
+
+def reach(judgement: Judgement, fidelity: Fidelity) -> tuple[Measurement, ...]:
+    """What a release reaches, misses and copies, over all records and in the worst cluster."""
+    regions = [region for region in judgement.regions if region.coverage is not None]
+    covered, recalled, precise = (flags.cpu().numpy() for flags in fidelity[:3])
+    worst = min(regions, key=lambda region: region.coverage.value if region.coverage else 1.0)
+    assert worst.coverage is not None
+    least = proportion(
+        round(worst.coverage.value * worst.real_records), worst.real_records, level=corrected(len(regions))
+    )
+    real, released = len(covered), len(precise)
+    without = [region.status_without == "missed" for region in regions]
+    density = _spread(fidelity.density.cpu().double().numpy().tolist())
+    return (
+        _measured(
+            "coverage_min",
+            least,
+            unit="rate",
+            n=worst.real_records,
+            control=WITHOUT,
+            note="Coverage of the worst cluster; its interval allows for the choice among all clusters.",
+        ),
+        _counted(
+            "clusters_covered", _named(regions, "covered"), n=len(regions), control=WITHOUT, note="Shown to be covered."
+        ),
+        _counted("clusters_missed", _named(regions, "missed"), n=len(regions), note="Shown to be missed."),
+        _counted(
+            "clusters_copied",
+            sum(region.copied for region in regions),
+            n=len(regions),
+            note="More released records close to real ones than real ones are to each other.",
+        ),
+        _measured(
+            WITHOUT,
+            proportion(sum(without), len(without)),
+            unit="rate",
+            n=len(without),
+            note="Control: share of clusters named missed once the release's records of that cluster are taken away.",
+        ),
+        _measured(
+            "coverage",
+            proportion(int(covered.sum()), real),
+            unit="rate",
+            n=real,
+            control="coverage_floor",
+            note="Share of real records with a released record among their neighbours.",
+        ),
+        _plain(
+            "coverage_floor", judgement.floor, n=real, note="The same for half of the real records, by fresh real ones."
+        ),
+        _plain("coverage_matched", judgement.matched, n=real, note="For the same half, by as many released records."),
+        _measured(
+            "recall",
+            proportion(int(recalled.sum()), real),
+            unit="rate",
+            n=real,
+            note="Share of real records within the released ones' spread.",
+        ),
+        _measured(
+            "precision",
+            proportion(int(precise.sum()), released),
+            unit="rate",
+            n=released,
+            note="Share of released records within the real ones' spread.",
+        ),
+        _measured(
+            "density", density, unit="ratio", n=released, note="1 where released records lie as densely as real ones."
+        ),
+    )
+
+
+def table(
+    judgement: Judgement, clusters: Int64[np.ndarray, " n"], codes: Int64[np.ndarray, " n"], classes: Sequence[str]
+) -> list[dict[str, Any]]:
+    """One plain row a cluster: counts, shares and judgement; no record and no distance."""
+    labelled = codes >= 0
+    counts = contingency(
+        clusters[labelled], codes[labelled], num_clusters=len(judgement.regions), num_classes=max(1, len(classes))
+    )
+    matched = matching(counts) if labelled.any() else {}
+    real = sum(region.real_records for region in judgement.regions)
+    released = sum(region.synthetic_records for region in judgement.regions)
+    return [
+        {
+            "cluster": place,
+            "class": classes[matched[place]] if place in matched else None,
+            "records": region.real_records,
+            "released_records": region.synthetic_records,
+            "share": region.real_records / real,
+            "released_share": region.synthetic_records / released,
+            "status": region.status,
+            "copied": region.copied,
+            "coverage": _ends(region.coverage),
+            "coverage_floor": region.floor,
+            "coverage_matched": region.matched,
+            "close_released": _ends(region.close),
+            "close_real": _ends(region.close_real),
+            "copies_detectable": region.detectable,
+            "status_without": region.status_without,
+        }
+        for place, region in enumerate(judgement.regions)
+    ]
+
+
+def _chance(fit: Fit, codes: np.ndarray, *, num_classes: int, rng: np.random.Generator) -> Interval:
+    labelled = codes >= 0
+    best = fit.clusters[int(fit.losses.argmin())].cpu().numpy()[labelled]
+    counted = {"num_clusters": len(fit.best.prototypes), "num_classes": num_classes}
+    drawn = [accuracy(contingency(best, rng.permutation(codes[labelled]), **counted)).value for _ in range(SHUFFLES)]
+    return mean(np.array(drawn))
+
+
+def _spread(values: Sequence[float]) -> Ends:
+    """The mean with its interval over the values; a single value has none."""
+    return mean(np.array(values)) if len(values) > 1 else (values[0], None, None)
+
+
+def _named(regions: Sequence[Region], status: str) -> int:
+    return sum(region.status == status for region in regions)
+
+
+def _ends(interval: Interval | None) -> dict[str, float] | None:
+    return None if interval is None else interval._asdict()
+
+
+def _measured(
+    name: str, interval: Ends | None, *, unit: str, n: int, control: str | None = None, note: str
+) -> Measurement:
+    value, low, high = interval or (None, None, None)
+    return Measurement(
+        name=name,
+        value=value,
+        low=low,
+        high=high,
+        level=LEVEL if low is not None else None,
+        unit=unit,
+        n=n,
+        control=control,
+        note=note,
+    )
+
+
+def _counted(name: str, count: int, *, n: int, control: str | None = None, note: str) -> Measurement:
+    return Measurement(name=name, value=float(count), unit="count", n=n, control=control, note=note)
+
+
+def _plain(name: str, value: float, *, n: int, note: str) -> Measurement:
+    return Measurement(name=name, value=value, unit="rate", n=n, note=note)

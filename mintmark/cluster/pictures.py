@@ -1,0 +1,162 @@
+"""What a person sees of the clusters: prototypes with some of their members, and how well a release covers each.
+
+Both pictures show real records or what is derived from them: they are for inside. Knows nothing of how clusters or
+coverage came about.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.offsetbox import AnnotationBbox, OffsetImage
+
+from mintmark.data.images import to_bytes
+from mintmark.files import whole_file
+from mintmark.intervals import Interval
+
+SHOWN = 40  # clusters a picture shows at most: beyond that nobody looks
+GAP = 0.15  # between tiles, in tiles
+WHITE = 255
+COLOURS = {"covered": "#2e7d32", "unsure": "#f9a825", "missed": "#c62828", "empty": "#9e9e9e"}
+WORDS = {
+    "covered": "covered",
+    "unsure": "too few records to say",
+    "missed": "missed",
+    "empty": "no real record",
+}
+
+Images = Float[torch.Tensor, "n channels height width"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Row:
+    """One cluster among the prototypes.
+
+    Attributes:
+        name: What to call it.
+        groups: Images in [-1, 1] side by side, a group under each of the columns' titles; a group may be short.
+    """
+
+    name: str
+    groups: tuple[Images, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Bar:
+    """One cluster's coverage.
+
+    Attributes:
+        name: What to call it.
+        prototype: In [-1, 1].
+        coverage: With its interval; None where the cluster holds no real record.
+        floor: What fresh real records reach; None where unknown.
+        matched: What as many released records reach; None where unknown.
+        status: "covered", "unsure", "missed" or "empty".
+    """
+
+    name: str
+    prototype: Float[torch.Tensor, "channels height width"]
+    coverage: Interval | None
+    floor: float | None
+    matched: float | None
+    status: str
+
+
+def draw_prototypes(path: Path, rows: Sequence[Row], *, titles: Sequence[str], widths: Sequence[int]) -> None:
+    """Write one line of images a cluster as a PNG.
+
+    Args:
+        path: The file.
+        rows: The clusters; at most `SHOWN` are drawn.
+        titles: One a group of images.
+        widths: How many tiles each group has room for.
+    """
+    shown = list(rows[:SHOWN])
+    height, width = shown[0].groups[0].shape[2:]
+    gap = max(1, round(GAP * width))
+    lefts = np.cumsum([0, *(count * (width + gap) + 2 * gap for count in widths)])
+    canvas = np.full((len(shown) * (height + gap), int(lefts[-1]), 3), WHITE, np.uint8)
+    for place, row in enumerate(shown):
+        for left, images in zip(lefts[:-1].tolist(), row.groups, strict=True):
+            for column, tile in enumerate(_coloured(images)):
+                corner = left + column * (width + gap)
+                canvas[place * (height + gap) :][:height, corner : corner + width] = tile
+    inches = canvas.shape[1] / (width + gap) * 0.45
+    figure = Figure(figsize=(inches + 2.2, len(shown) * 0.45 * (height + gap) / (width + gap) + 0.8), dpi=110)
+    axes = figure.add_subplot()
+    axes.imshow(canvas, interpolation="nearest")
+    axes.set_yticks([place * (height + gap) + height / 2 for place in range(len(shown))], [row.name for row in shown])
+    for left, title in zip(lefts[:-1].tolist(), titles, strict=True):
+        axes.text(left, -gap, title, va="bottom", fontsize=8)
+    _bare(axes)
+    _write(figure, path)
+
+
+def draw_coverage(path: Path, bars: Sequence[Bar], *, covered_from: float) -> None:
+    """Write one bar a cluster, with its interval, as a PNG; at most the `SHOWN` least covered.
+
+    Args:
+        path: The file.
+        bars: The clusters.
+        covered_from: Where the line between covered and missed lies.
+    """
+    covered = [-1.0 if bar.coverage is None else bar.coverage.value for bar in bars]
+    shown = [bars[place] for place in sorted(np.argsort(covered, stable=True)[:SHOWN].tolist())]
+    figure = Figure(figsize=(9, 0.5 * len(shown) + 2.0), dpi=110)
+    axes = figure.add_subplot()
+    for place, bar in enumerate(shown):
+        _draw_bar(axes, place, bar)
+    axes.axvline(covered_from, color="black", linestyle=":", linewidth=1)
+    axes.set_xlim(0, 1)
+    axes.set_ylim(len(shown) - 0.4, -0.6)
+    axes.set_yticks(range(len(shown)), [f"{bar.name}\n{WORDS[bar.status]}" for bar in shown], fontsize=7)
+    axes.tick_params(axis="y", length=0, pad=26)
+    axes.set_xlabel("share of the cluster's real records with a released record close by (line: 95% interval)")
+    axes.set_title("Which kinds of real records does the release reach?")
+    axes.plot([], [], "D", color="black", markerfacecolor="white", label="fresh real records would reach")
+    axes.plot([], [], "o", color="black", label="as many released records reach")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.9 / figure.get_figheight()), ncols=2, frameon=False)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    _write(figure, path)
+
+
+def _draw_bar(axes: Axes, place: int, bar: Bar) -> None:
+    if bar.coverage is not None:
+        value, low, high = bar.coverage
+        axes.barh(place, value, height=0.6, color=COLOURS[bar.status], alpha=0.75)
+        axes.hlines(place, low, high, color="black", linewidth=1)
+    if bar.floor is not None:
+        axes.plot(bar.floor, place, "D", color="black", markerfacecolor="white", clip_on=False)
+    if bar.matched is not None:
+        axes.plot(bar.matched, place, "o", color="black", clip_on=False)
+    tile = _coloured(bar.prototype[None])[0]
+    thumbnail = OffsetImage(tile, zoom=20 / max(tile.shape), interpolation="nearest")
+    axes.add_artist(
+        AnnotationBbox(
+            thumbnail, (0, place), xybox=(-14, 0), boxcoords="offset points", frameon=False, annotation_clip=False
+        )
+    )
+
+
+def _coloured(images: Images) -> UInt8[np.ndarray, "n height width 3"]:
+    """Three channels of bytes, whatever the number of channels was."""
+    pixels = to_bytes(images)
+    return pixels if pixels.shape[3] == 3 else np.repeat(pixels[:, :, :, :1], 3, axis=3)
+
+
+def _bare(axes: Axes) -> None:
+    axes.set_xticks([])
+    axes.tick_params(axis="y", length=0, labelsize=8)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def _write(figure: Figure, path: Path) -> None:
+    with whole_file(path) as partial:
+        figure.savefig(partial, format="png", bbox_inches="tight", metadata={"Software": None})

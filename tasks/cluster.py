@@ -1,0 +1,230 @@
+"""Clusters of the training records up to affine warps, and which of them the release covers, misses or copies.
+
+In: `split/train.parquet` and `anonymise/release.parquet`. Out: the clusters as a model and as pictures, every record's
+cluster, the losses on the way, and a report. Fits on `train` alone; labels only score what was found.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+
+from mintmark.cluster import kmeans, training
+from mintmark.cluster.clustering import Assignment, Fit
+from mintmark.cluster.measurements import agreement, reach, table
+from mintmark.cluster.model import AffineClusters, save_clusters
+from mintmark.cluster.pictures import Bar, Row, draw_coverage, draw_prototypes
+from mintmark.cluster.scores import contingency, matching
+from mintmark.data.images import ImageSet, read_images, to_unit
+from mintmark.errors import BadInput
+from mintmark.evidence import Measurement, Report, write_report
+from mintmark.fidelity.coverage import compare
+from mintmark.fidelity.regions import Judgement, Rules, judge
+from mintmark.files import whole_file
+from mintmark.gan.devices import DeviceName, pick_device
+from tasks.params import main
+
+HEADLINE = ("dti_accuracy", "kmeans_accuracy", "coverage_min", "clusters_covered", "clusters_missed", "clusters_copied")
+MEMBERS = 8  # of each cluster, in the picture
+TITLES = ("K-means", "DTI", "training records, as they are", "carried into the prototype's frame", "released records")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Params:
+    """The section `cluster`.
+
+    Attributes:
+        seed: Of the starts, the batches, the halvings and the bootstraps.
+        threads: Threads of PyTorch.
+        device: "auto" takes a GPU where there is one.
+        num_clusters: How many; null for as many as there are classes.
+        kmeans: How K-means is fitted.
+        dti: How the clusters up to affine warps are fitted.
+        regions: How the release is judged.
+    """
+
+    seed: int
+    threads: int
+    device: DeviceName
+    num_clusters: int | None
+    kmeans: kmeans.Recipe
+    dti: training.Recipe
+    regions: Rules
+
+    def __post_init__(self) -> None:
+        if self.threads < 1:
+            raise ValueError(f"threads must be at least 1, got {self.threads}")
+        if self.num_clusters is not None and self.num_clusters < 1:
+            raise ValueError(f"num_clusters must be null or at least 1, got {self.num_clusters}")
+
+
+def run(params: Params, data_dir: Path) -> None:
+    """Cluster `train`, assign the release, and write what `data/cluster/` holds."""
+    torch.set_num_threads(params.threads)
+    train_path, release_path = data_dir / "split" / "train.parquet", data_dir / "anonymise" / "release.parquet"
+    train, release = read_images(train_path), read_images(release_path)
+    _check(params, train, train_path, release, release_path)
+    device = pick_device(params.device)
+    images, released = (to_unit(part.images).to(device) for part in (train, release))
+    *fit_seeds, seed = np.random.SeedSequence(params.seed).generate_state(3).tolist()
+    try:
+        fits = _fit(images, num_clusters=params.num_clusters or len(train.classes), params=params, seeds=fit_seeds)
+    except BadInput as error:
+        raise BadInput(f"{train_path}: {error}") from error
+    clusters = fits["dti"].best
+    found, placed = clusters.assign(images), clusters.assign(released)
+    rng = np.random.default_rng(seed)
+    judgement = judge(
+        _pixels(train, device),
+        found.clusters.cpu().numpy(),
+        _pixels(release, device),
+        placed.clusters.cpu().numpy(),
+        num_regions=len(clusters.prototypes),
+        rules=params.regions,
+        rng=rng,
+    )
+    fidelity = compare(_pixels(train, device), _pixels(release, device), k=params.regions.neighbours)
+    measurements = (
+        *agreement(fits, train.codes, num_classes=len(train.classes), rng=rng),
+        *reach(judgement, fidelity),
+    )
+    rows = table(judgement, found.clusters.cpu().numpy(), train.codes, train.classes)
+    folder = data_dir / "cluster"
+    _save(folder, fits["dti"], rows)
+    _write_assignments(folder / "assignments.parquet", {"train": (train, found), "release": (release, placed)})
+    _draw(folder, fits, rows, images=images, released=released, found=found, placed=placed)
+    draw_coverage(
+        folder / "coverage.png", _bars(fits["dti"], judgement, rows), covered_from=params.regions.covered_from
+    )
+    write_report(_report(fits, measurements, rows), folder)
+
+
+def _check(params: Params, train: ImageSet, train_path: Path, release: ImageSet, release_path: Path) -> None:
+    if params.num_clusters is None and not train.classes:
+        raise BadInput(f"{train_path}: expected classes or a number in num_clusters, found neither")
+    if release.shape != train.shape:
+        raise BadInput(f"{release_path}: expected images of shape {train.shape}, got {release.shape}")
+    neighbours = params.regions.neighbours
+    for path, num, least in (
+        (train_path, len(train), 2 * neighbours + 2),  # each half has so many neighbours
+        (release_path, len(release), neighbours + 1),
+    ):
+        if num < least:
+            raise BadInput(f"{path}: expected at least {least} records for {neighbours} neighbours, got {num}")
+
+
+def _fit(images: torch.Tensor, *, num_clusters: int, params: Params, seeds: list[int]) -> dict[str, Fit]:
+    return {
+        "kmeans": kmeans.fit(images, num_clusters=num_clusters, recipe=params.kmeans, seed=seeds[0]),
+        "dti": training.fit(images, num_clusters=num_clusters, recipe=params.dti, seed=seeds[1]),
+    }
+
+
+def _pixels(part: ImageSet, device: torch.device) -> torch.Tensor:
+    """Bytes as float64, whose squared distances are whole numbers: ties are ties on every machine."""
+    return torch.from_numpy(part.images.reshape(len(part), -1).astype(np.float64)).to(device)
+
+
+def _report(fits: dict[str, Fit], measurements: tuple[Measurement, ...], rows: list[dict[str, Any]]) -> Report:
+    facts = {
+        "clusters": rows,
+        "missed": [row["cluster"] for row in rows if row["status"] == "missed"],
+        "unsure": [row["cluster"] for row in rows if row["status"] == "unsure"],
+        "copied": [row["cluster"] for row in rows if row["copied"]],
+        "losses": {name: fit.losses.tolist() for name, fit in fits.items()},
+        "loss": "mean squared difference per pixel, pixels from -1 to 1; clusters are those of the start of lowest loss",
+        "distance": "coverage, recall, precision and density: Euclidean, on pixels",
+    }
+    cost = {f"{name}_{what}": value for name, fit in fits.items() for what, value in fit.cost.items()}
+    return Report(stage="cluster", measurements=measurements, headline=HEADLINE, facts=facts, cost=cost)
+
+
+def _save(folder: Path, fit: Fit, rows: list[dict[str, Any]]) -> None:
+    assert isinstance(fit.best, AffineClusters)
+    facts = {"records": [row["records"] for row in rows], "classes": [row["class"] for row in rows]}
+    save_clusters(folder / "prototypes.safetensors", fit.best, facts=facts)
+    with whole_file(folder / "history.csv") as partial:
+        pd.DataFrame(fit.history).to_csv(partial, index=False, float_format="%.6g")
+
+
+def _write_assignments(path: Path, parts: dict[str, tuple[ImageSet, Assignment]]) -> None:
+    tables = [
+        pa.table(
+            {
+                "id": pa.array(list(records.ids), pa.string()),
+                "cluster": assignment.clusters.cpu().numpy(),
+                "distance": assignment.distances.cpu().numpy(),
+                "part": pa.array([part] * len(records), pa.string()),
+            }
+        )
+        for part, (records, assignment) in parts.items()
+    ]
+    with whole_file(path) as partial:
+        pq.write_table(pa.concat_tables(tables), partial, compression="zstd")
+
+
+def _draw(
+    folder: Path,
+    fits: dict[str, Fit],
+    rows: list[dict[str, Any]],
+    *,
+    images: torch.Tensor,
+    released: torch.Tensor,
+    found: Assignment,
+    placed: Assignment,
+) -> None:
+    """Write `prototypes.png`; each cluster stands beside the K-means cluster that shares most records with it."""
+    clusters, plain = fits["dti"].best, fits["kmeans"].best
+    overlap = contingency(
+        found.clusters.cpu().numpy(),
+        plain.assign(images).clusters.cpu().numpy(),
+        num_clusters=len(rows),
+        num_classes=len(rows),
+    )
+    beside, lines = matching(overlap), []
+    for cluster, row in enumerate(rows):
+        members, copies = _members(found, cluster), _members(placed, cluster)
+        groups = (
+            plain.prototypes[beside[cluster]][None],
+            clusters.prototypes[cluster][None],
+            images[members],
+            clusters.align(images[members], found.clusters[members]),
+            released[copies],
+        )
+        lines.append(Row(name=f"{_name(row)}\n{row['records']} records", groups=groups))
+    draw_prototypes(folder / "prototypes.png", lines, titles=TITLES, widths=(1, 1, MEMBERS, MEMBERS, MEMBERS))
+
+
+def _members(assignment: Assignment, cluster: int) -> torch.Tensor:
+    """Rows of some members, from the nearest to the farthest in even steps of rank."""
+    rows = torch.nonzero(assignment.clusters == cluster)[:, 0]
+    ranked = rows[assignment.distances[rows].argsort(stable=True)]
+    steps = torch.linspace(0, len(ranked) - 1, min(MEMBERS, len(ranked))).round().long()
+    return ranked[steps.to(ranked.device)]
+
+
+def _bars(fit: Fit, judgement: Judgement, rows: list[dict[str, Any]]) -> list[Bar]:
+    return [
+        Bar(
+            name=f"{_name(row)}: {region.real_records} real, {region.synthetic_records} released",
+            prototype=prototype,
+            coverage=region.coverage,
+            floor=region.floor,
+            matched=region.matched,
+            status=region.status,
+        )
+        for row, region, prototype in zip(rows, judgement.regions, fit.best.prototypes, strict=True)
+    ]
+
+
+def _name(row: dict[str, Any]) -> str:
+    return f"cluster {row['cluster']}" + (f" ({row['class']})" if row["class"] is not None else "")
+
+
+if __name__ == "__main__":
+    main("cluster", Params, run)
