@@ -1,0 +1,54 @@
+"""Threat model `discriminator`: the attacker holds the discriminator's weights.
+
+Nobody needs a discriminator to use a release, so it should not be published; this threat model tells what would happen.
+Knows nothing of files, or of how the discriminator was trained.
+"""
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+
+from mintmark.gan.networks import Discriminator
+from mintmark.privacy.parties import Parties
+from mintmark.privacy.rates import Scores
+from mintmark.privacy.shadows import Shadows
+
+BATCH_SIZE = 512
+
+
+@torch.no_grad()
+def logit_scores(
+    network: Discriminator,
+    images: Float[torch.Tensor, "queries channels height width"],
+    codes: Int64[np.ndarray, " queries"],
+) -> Float[np.ndarray, " queries"]:
+    """Discriminator score: who looks more real to the discriminator than others is a member.
+
+    Threat model: the attacker runs the discriminator on the record and its label; of an unlabelled record they take
+    the class that suits it best. A discriminator that has learnt its training records by heart calls only those real
+    (Hayes et al. 2019, LOGAN, section 4.2, white box).
+
+    Returns:
+        The logit of "real"; higher for a member.
+    """
+    parts = []
+    for part, code in zip(images.split(BATCH_SIZE), torch.from_numpy(codes).split(BATCH_SIZE), strict=True):
+        every = [network(part, torch.full_like(code, one)) for one in range(network.num_classes)]
+        by_class = torch.stack(every, dim=1)
+        known = by_class.gather(1, code.clamp(min=0)[:, None])[:, 0]
+        parts.append(torch.where(code < 0, by_class.amax(dim=1), known))
+    return torch.cat(parts).double().numpy()
+
+
+def attack_discriminator(network: Discriminator, parties: Parties, *, shadows: Shadows | None) -> dict[str, Scores]:
+    """Every attack of this threat model.
+
+    With shadow models, the score is also calibrated: less the mean logit of those discriminators of the same recipe
+    that were not trained on the record, which tells how real it looks to begin with (after Watson et al. 2022).
+    """
+    scores = logit_scores(network, parties.tensors(), parties.codes())
+    found = {"logit": parties.split(scores)}
+    easy = None if shadows is None else shadows.untrained_mean()
+    if easy is not None:
+        found["shadow"] = parties.split(scores - easy)
+    return found

@@ -1,0 +1,137 @@
+"""Threat model `generator`: the attacker holds the generator's weights.
+
+They can sample without limit, past every filter of the release, and search the latent space for a record. Knows
+nothing of files, or of how the generator was trained.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+
+from mintmark.fidelity.copies import pixels
+from mintmark.gan.networks import Generator
+from mintmark.neighbours import nearest
+from mintmark.privacy.parties import Parties
+from mintmark.privacy.rates import Scores
+from mintmark.privacy.samples import calibrated_scores, nearest_scores
+from mintmark.privacy.shadows import Shadows
+
+BATCH_SIZE = 512
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Search:
+    """How much the attacker does.
+
+    Attributes:
+        own_samples: Images that they sample for themselves, an equal number of each class.
+        steps: Of the search of the latent space, from the latent of the nearest own sample.
+        learning_rate: Of the search (Adam).
+    """
+
+    own_samples: int
+    steps: int
+    learning_rate: float
+
+    def __post_init__(self) -> None:
+        if self.own_samples < 1 or self.steps < 0 or self.learning_rate <= 0:
+            found = f"{self.own_samples}, {self.steps} and {self.learning_rate}"
+            raise ValueError(f"own_samples, steps and learning_rate must be at least 1, 0 and above 0, got {found}")
+
+
+class OwnSamples(NamedTuple):
+    """What the attacker sampled: latents, classes, and the images as rows of pixels in [0, 1]."""
+
+    latents: Float[torch.Tensor, "n latent"]
+    codes: Int64[torch.Tensor, " n"]
+    pixels: Float[torch.Tensor, "n pixels"]
+
+
+@torch.no_grad()
+def sample_own(network: Generator, *, num: int, seed: int) -> OwnSamples:
+    """Samples of every class in turn, with the latents that made them."""
+    latents = torch.randn((num, network.latent_size), generator=torch.Generator().manual_seed(seed))
+    codes = torch.arange(num) % network.num_classes
+    parts = [
+        _unit_pixels(network(some, wanted))
+        for some, wanted in zip(latents.split(BATCH_SIZE), codes.split(BATCH_SIZE), strict=True)
+    ]
+    return OwnSamples(latents, codes, torch.cat(parts))
+
+
+def inversion_scores(
+    network: Generator,
+    queries: Float[torch.Tensor, "queries pixels"],
+    *,
+    own: OwnSamples,
+    search: Search,
+) -> Float[np.ndarray, " queries"]:
+    """Latent inversion: whom the generator can reproduce better than others is a member.
+
+    Threat model: the attacker starts from the latent of the nearest of their own samples and follows the gradient of
+    the distance to the record; the smallest distance met counts (Chen et al. 2020, GAN-Leaks, section 4.3, white box).
+
+    Returns:
+        The distance to the reproduction in pixels from 0 to 1, negative; higher for a member.
+    """
+    starts = nearest(queries, own.pixels).indices[:, 0]
+    errors = [
+        _invert(network, some, own.latents[rows], own.codes[rows], search)
+        for some, rows in zip(queries.split(BATCH_SIZE), starts.split(BATCH_SIZE), strict=True)
+    ]
+    return -torch.cat(errors).double().numpy()
+
+
+def _invert(
+    network: Generator, queries: torch.Tensor, latents: torch.Tensor, codes: torch.Tensor, search: Search
+) -> Float[torch.Tensor, " queries"]:
+    """The smallest distance met to each query, at most that of the start."""
+    latents = latents.clone().requires_grad_(True)
+    optimiser = torch.optim.Adam([latents], lr=search.learning_rate)
+    with torch.no_grad():
+        best = torch.linalg.vector_norm(_unit_pixels(network(latents, codes)) - queries, dim=1)
+    for _ in range(search.steps):
+        squared = (_unit_pixels(network(latents, codes)) - queries).square().sum(dim=1)
+        best = torch.minimum(best, squared.detach().sqrt())
+        optimiser.zero_grad()
+        squared.sum().backward()
+        optimiser.step()
+    return best
+
+
+def attack_own_samples(own: Float[torch.Tensor, "n pixels"], parties: Parties) -> dict[str, Scores]:
+    """`nearest`: who lies nearer to the attacker's own samples than to their reference records is a member.
+
+    As threat model `samples` does, but over a far larger sample, which no filter has seen.
+    """
+    queries = parties.pixels()
+    scores = calibrated_scores(nearest_scores(queries, own), queries, pixels(parties.reference.images))
+    return {"nearest": parties.split(scores)}
+
+
+def attack_generator(
+    network: Generator, parties: Parties, *, search: Search, seed: int, shadows: Shadows | None
+) -> dict[str, Scores]:
+    """Every attack of this threat model on one generator.
+
+    `nearest`: see `attack_own_samples`. `inversion`: see `inversion_scores`, calibrated likewise. `shadow`, where there
+    are shadow generators: the distance to the nearest own sample, calibrated by the mean distance to as many samples of
+    those generators that were not trained on the record (Chen et al. 2020, section 4.4).
+    """
+    queries, reference = parties.pixels(), pixels(parties.reference.images)
+    own = sample_own(network, num=search.own_samples, seed=seed)
+    inverted = inversion_scores(network, queries, own=own, search=search)
+    found = attack_own_samples(own.pixels, parties)
+    found["inversion"] = parties.split(calibrated_scores(inverted, queries, reference))
+    easy = None if shadows is None else shadows.untrained_mean()
+    if easy is not None:
+        found["shadow"] = parties.split(nearest_scores(queries, own.pixels) - easy)
+    return found
+
+
+def _unit_pixels(images: Float[torch.Tensor, "n channels height width"]) -> Float[torch.Tensor, "n pixels"]:
+    """Images in [-1, 1] as rows of pixels in [0, 1], in the order of stored images: channels last."""
+    return (images.permute(0, 2, 3, 1).flatten(1) + 1.0) / 2.0

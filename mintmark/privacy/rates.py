@@ -1,0 +1,130 @@
+"""What one attack achieves: its AUC, and the rates at thresholds frozen before they are measured.
+
+An attack gives every record a score, higher for "more like a member". It may also be right the other way round: a
+filter against training records, for one, drives members *away* from a release. So everything here has two sides.
+
+A threshold is frozen on one half of the non-members and measured on the other half and on all members, which had no say
+in it. An exact interval at a threshold that was chosen on the very records it is measured on does not cover.
+Knows nothing of what the scores come from, and no limit: bounds are judged by release rules.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from mintmark.intervals import Interval, auc_bootstrap, proportion
+
+
+class Scores(NamedTuple):
+    """One attack's answers, higher for "more like a member"."""
+
+    members: Float[np.ndarray, "*draws members"]
+    non_members: Float[np.ndarray, "*draws non_members"]
+
+    def reversed(self) -> "Scores":
+        """The same attack asked the other way round."""
+        return Scores(-self.members, -self.non_members)
+
+
+class OperatingPoint(NamedTuple):
+    """The rates of one side of an attack at its frozen threshold: on all members, and on the other non-members."""
+
+    tpr: Interval
+    fpr: Interval
+
+
+class Rates(NamedTuple):
+    """What an attack achieves. Where n does not resolve the wanted rate, both points are None.
+
+    Attributes:
+        auc: With its bootstrap interval; below 0.5 where the attack is right the other way round.
+        auc_bound: Upper bound of max(AUC, 1 - AUC), simultaneous over `num_attacks` attacks and both sides.
+        forward, backward: The points of both sides.
+        tpr_bound: Upper bound of the TPR of both sides, simultaneous likewise.
+    """
+
+    auc: Interval
+    auc_bound: float
+    forward: OperatingPoint | None
+    backward: OperatingPoint | None
+    tpr_bound: float | None
+
+
+def order_of_threshold(num_non_members: int, *, fpr: float) -> int:
+    """Which largest score of so many non-members makes a threshold whose expected FPR is at most `fpr`.
+
+    A fresh non-member exceeds the k-th largest of n exchangeable others with probability k / (n + 1) at most (Wilks
+    1941), so k = floor(fpr (n + 1)). Zero says that n does not resolve the rate: 1% takes 99 non-members.
+    """
+    return math.floor(fpr * (num_non_members + 1) + 1e-9)
+
+
+def freeze(calibration: Float[np.ndarray, " n"], *, fpr: float) -> float | None:
+    """The threshold that non-members exceed with probability `fpr` at most; None where n does not resolve it."""
+    order = order_of_threshold(len(calibration), fpr=fpr)
+    return float(np.sort(calibration)[-order]) if order else None
+
+
+def halves(num_non_members: int, *, seed: int) -> Bool[np.ndarray, " n"]:
+    """Which non-members calibrate: a random half, the same for every attack of one seed and number."""
+    mask = np.zeros(num_non_members, bool)
+    mask[np.random.default_rng([seed, 1]).permutation(num_non_members)[: num_non_members // 2]] = True
+    return mask
+
+
+def operating_point(
+    scores: Scores, *, calibrating: Bool[np.ndarray, " non_members"], fpr: float, level: float = 0.95
+) -> OperatingPoint | None:
+    """Exact intervals (Clopper and Pearson 1934) of both rates above a threshold frozen on the calibrating half.
+
+    Returns:
+        None where the calibrating half does not resolve `fpr`.
+    """
+    threshold = freeze(scores.non_members[calibrating], fpr=fpr)
+    if threshold is None:
+        return None
+    fresh = scores.non_members[~calibrating]
+    return OperatingPoint(
+        tpr=proportion(int((scores.members > threshold).sum()), len(scores.members), level=level),
+        fpr=proportion(int((fresh > threshold).sum()), len(fresh), level=level),
+    )
+
+
+def measure(scores: Scores, *, num_attacks: int, fpr: float, seed: int, resamples: int, level: float = 0.95) -> Rates:
+    """Everything that is reported of one attack.
+
+    Args:
+        scores: Of one attack on one target.
+        num_attacks: How many attacks the report holds: the bounds share the error among them and both sides
+            (Bonferroni), so a further attack never lowers a bound.
+        fpr: Where the threshold is frozen.
+        seed: Of the halves and the bootstrap.
+        resamples: Of the bootstrap.
+        level: Of the intervals, and of the bounds together.
+    """
+    shared = 1.0 - (1.0 - level) / num_attacks  # two-sided at this level: each end at (1 - level) / (2 num_attacks)
+    auc, wide = (
+        auc_bootstrap(
+            scores.members,
+            scores.non_members,
+            rng=np.random.default_rng([seed, 2]),
+            level=confidence,
+            resamples=resamples,
+        )
+        for confidence in (level, shared)
+    )
+    mask = halves(len(scores.non_members), seed=seed)
+    sides = [
+        [operating_point(side, calibrating=mask, fpr=fpr, level=confidence) for confidence in (level, shared)]
+        for side in (scores, scores.reversed())
+    ]
+    bounds = [simultaneous.tpr.high for _, simultaneous in sides if simultaneous is not None]
+    return Rates(
+        auc=auc,
+        auc_bound=max(wide.high, 1.0 - wide.low),
+        forward=sides[0][0],
+        backward=sides[1][0],
+        tpr_bound=max(bounds) if bounds else None,
+    )

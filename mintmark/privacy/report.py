@@ -1,0 +1,147 @@
+"""The audit's report: what the attacks achieved on the targets, and whether the controls let one believe it.
+
+Judges no release: limits stand in the release rules. Knows no file and no record.
+"""
+
+from typing import Any, NamedTuple
+
+from mintmark.evidence import Measurement, Report
+from mintmark.privacy.blind import Blind
+from mintmark.privacy.controls import Control, blind, conclusive, negative, positive
+from mintmark.privacy.rates import Scores, order_of_threshold
+from mintmark.privacy.summary import (
+    LEVEL,
+    Precision,
+    attack_measurements,
+    floor_measurement,
+    gate_measurements,
+    rates_of,
+)
+from mintmark.privacy.trials import THREATS, Attacks, Trial
+
+HEADLINES = ("auc_bound", "tpr_bound", "detection_floor")
+
+
+class Outcome(NamedTuple):
+    """A trial and the scores of its attacks."""
+
+    trial: Trial
+    attacks: Attacks
+
+
+def targets_of(outcomes: list[Outcome]) -> dict[str, Attacks]:
+    """The scores of the targets alone, by threat model."""
+    return {outcome.trial.threat: outcome.attacks for outcome in outcomes if outcome.trial.kind == "target"}
+
+
+def judge_controls(outcomes: list[Outcome], baseline: Blind, *, fpr: float, false_failure: float) -> list[Control]:
+    """Every control of every threat model.
+
+    Args:
+        outcomes: Of all trials.
+        baseline: What the blind baseline found; it stands once in the share of errors, however often it is listed.
+        fpr: At which attacks are asked.
+        false_failure: Probability that any negative control fails where all models are sound, at most.
+    """
+    found = [
+        positive(one.trial.name, threat=one.trial.threat, attacks=one.attacks, fpr=fpr, level=1.0 - LEVEL)
+        for one in outcomes
+        if one.trial.kind == "positive"
+    ]
+    draws: dict[tuple[str, str], list[Attacks]] = {}
+    for one in outcomes:
+        if one.trial.kind == "negative":
+            draws.setdefault((one.trial.threat, one.trial.name), []).append(one.attacks)
+    level = false_failure / (len(draws) + 1)
+    found += [
+        negative(name, threat=threat, draws=drawn, fpr=fpr, level=level) for (threat, name), drawn in draws.items()
+    ]
+    threats = tuple(targets_of(outcomes))
+    return [*found, *blind(baseline, threats=threats, level=level)]
+
+
+def audit_report(
+    outcomes: list[Outcome],
+    baseline: Blind,
+    *,
+    precision: Precision,
+    false_failure: float,
+    seed: int,
+    facts: dict[str, Any],
+    cost: dict[str, float],
+) -> Report:
+    """Everything the audit has to say in public.
+
+    Args:
+        outcomes: Of all trials.
+        baseline: What the blind baseline found.
+        precision: How attacks are measured.
+        false_failure: See `judge_controls`.
+        seed: Of halves, bootstrap and simulations.
+        facts: Further aggregates.
+        cost: What it took.
+    """
+    targets = targets_of(outcomes)
+    rates = rates_of(targets, precision=precision, seed=seed)
+    controls = judge_controls(outcomes, baseline, fpr=precision.fpr, false_failure=false_failure)
+    trusted = conclusive(controls, threats=tuple(targets))
+    planted = _first_plants(outcomes)
+    gate: list[Measurement] = []
+    attacks: list[Measurement] = []
+    for threat in targets:
+        trial, copies = planted[threat]
+        gate += gate_measurements(threat, rates[threat], targets[threat], fpr=precision.fpr, control=trial.name)
+        gate.append(
+            floor_measurement(
+                threat,
+                copies,
+                num_attacks=len(targets[threat]),
+                num_members=min(len(scores.members) for scores in targets[threat].values()),
+                precision=precision,
+                seed=seed,
+                control=trial.name,
+            )
+        )
+        attacks += attack_measurements(threat, rates[threat], targets[threat], fpr=precision.fpr, control=trial.name)
+    negatives = [control for control in controls if control.kind == "negative"]
+    return Report(
+        stage="audit",
+        measurements=(*gate, *attacks),
+        headline=tuple(f"{threat}_{name}" for threat in THREATS if threat in targets for name in HEADLINES),
+        verdict="conclusive" if all(trusted.values()) else "inconclusive",
+        facts={
+            "conclusive": trusted,
+            "controls": [control.as_json() for control in controls],
+            "false_failure": false_failure,
+            "negative_control_level": negatives[0].level,
+            "thresholds": _threshold_facts(targets, precision.fpr),
+            **facts,
+        },
+        cost=cost,
+    )
+
+
+def _first_plants(outcomes: list[Outcome]) -> dict[str, tuple[Trial, Attacks]]:
+    """By threat model: its first positive control, and the scores of the records that this gave away."""
+    found: dict[str, tuple[Trial, Attacks]] = {}
+    for trial, attacks in outcomes:
+        if trial.kind == "positive" and trial.threat not in found:
+            exposed = slice(None) if trial.exposed is None else trial.exposed
+            copies = {name: Scores(one.members[exposed], one.non_members) for name, one in attacks.items()}
+            found[trial.threat] = trial, copies
+    return found
+
+
+def _threshold_facts(targets: dict[str, Attacks], fpr: float) -> dict[str, Any]:
+    """How thresholds were frozen: on how many non-members, at which of their largest scores, at what expected rate."""
+    found = {}
+    for threat, attacks in targets.items():
+        calibrating = min(len(scores.non_members) for scores in attacks.values()) // 2
+        order = order_of_threshold(calibrating, fpr=fpr)
+        found[threat] = {
+            "calibrating_non_members": calibrating,
+            "largest_score_taken": order,
+            "expected_fpr": round(order / (calibrating + 1), 4),
+            "resolved": order > 0,
+        }
+    return found

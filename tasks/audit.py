@@ -1,0 +1,278 @@
+"""Does anything that would be released leak who was in the training data?
+
+In: the parts of the split, the GAN's weights, the release with its filter's thresholds, the classifier, the shadow
+models. Out: `report.json`, `roc.csv` and `roc.png` for everybody; per-record scores in `private/` for nobody else.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from joblib import Parallel, delayed
+
+from mintmark import weights
+from mintmark.classify.model import load_classifier, logits
+from mintmark.data.images import ImageSet, read_images
+from mintmark.errors import BadInput
+from mintmark.evidence import read_report, write_report
+from mintmark.files import whole_file, whole_folder
+from mintmark.gan.model import load_discriminator, load_generator
+from mintmark.privacy.blind import Blind, blind_baseline, features
+from mintmark.privacy.classifier import confidence_scores
+from mintmark.privacy.discriminator import logit_scores
+from mintmark.privacy.generator import sample_own
+from mintmark.privacy.parties import Parties, at_most
+from mintmark.privacy.report import Outcome, audit_report, targets_of
+from mintmark.privacy.roc import roc_picture, roc_table
+from mintmark.privacy.samples import nearest_scores
+from mintmark.privacy.shadows import Shadows
+from mintmark.privacy.summary import Precision
+from mintmark.privacy.trials import (
+    Attacks,
+    Plan,
+    Trial,
+    classifier_trials,
+    discriminator_trials,
+    generator_trials,
+    samples_trials,
+)
+from mintmark.progress import track
+from mintmark.shadow.store import Store, read_store
+from tasks.params import main
+
+UNLABELLED = "unlabelled"
+SMALLEST_PART = 5  # labelled records of each part; the blind baseline folds fivefold
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Params:
+    """The section `audit`.
+
+    Attributes:
+        seed: Of everything drawn.
+        threads: Threads of PyTorch in each worker.
+        workers: Processes; without effect on the results.
+        max_records: Members, and non-members, that are attacked at most.
+        false_failure: Probability that any negative control fails where nothing is wrong.
+        blind_permutations: Of the blind baseline's test.
+        blind_records: Members, and non-members, that the blind baseline sees at most.
+        precision: How attacks are measured.
+        plan: How attacks are run and controls made.
+    """
+
+    seed: int
+    threads: int
+    workers: int
+    max_records: int
+    false_failure: float
+    blind_permutations: int
+    blind_records: int
+    precision: Precision
+    plan: Plan
+
+    def __post_init__(self) -> None:
+        for name in ("threads", "workers", "max_records", "blind_permutations", "blind_records"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not 0.0 < self.false_failure < 1.0:
+            raise ValueError(f"false_failure must lie between 0 and 1, got {self.false_failure}")
+
+
+def run(params: Params, data_dir: Path) -> None:
+    """Attack everything, and write what came of it."""
+    torch.set_num_threads(params.threads)
+    everybody = read_parties(params, data_dir)
+    trials = plan_trials(params, data_dir, everybody)
+    outcomes = _attack(trials, params)
+    report = audit_report(
+        outcomes,
+        _blind(params, everybody.labelled()),
+        precision=params.precision,
+        false_failure=params.false_failure,
+        seed=params.seed,
+        facts={"records": _counts(everybody)},
+        cost={"trials": float(len(trials))},
+    )
+    folder, targets = data_dir / "audit", targets_of(outcomes)
+    with whole_folder(folder / "private") as private:
+        pq.write_table(_private_scores(everybody, targets), private / "scores.parquet")
+    with whole_file(folder / "roc.csv") as partial_path:
+        partial_path.write_text(roc_table(targets), encoding="utf-8")
+    with whole_file(folder / "roc.png") as partial_path:
+        roc_picture(targets).savefig(partial_path, format="png", metadata={"Software": None})
+    write_report(report, folder)
+
+
+def read_parties(params: Params, data_dir: Path) -> Parties:
+    """The records of the audit, at most `max_records` of each sort under attack.
+
+    Unlabelled records are attacked only where the generator was trained on some.
+    """
+    parts = {}
+    for name in ("train", "test", "reference", "validation"):
+        path = data_dir / "split" / f"{name}.parquet"
+        parts[name] = read_images(path)
+        if len(parts[name].labelled()) < SMALLEST_PART:
+            found = len(parts[name].labelled())
+            raise BadInput(f"{path}: expected at least {SMALLEST_PART} labelled records to audit with, found {found}")
+    if not _learnt_from_unlabelled(data_dir / "train_gan" / "generator.safetensors"):
+        parts = {name: images.labelled() for name, images in parts.items()}
+    rng = np.random.default_rng([params.seed, 20])
+    return Parties(
+        members=at_most(parts["train"], params.max_records, rng=rng),
+        non_members=at_most(parts["test"], params.max_records, rng=rng),
+        reference=parts["reference"],
+        bystanders=parts["validation"].labelled(),
+    )
+
+
+def _learnt_from_unlabelled(path: Path) -> bool:
+    """Whether a generator's facts count unlabelled records among those that it was trained on."""
+    return weights.load(path)[1].get("facts", {}).get("unlabelled_records", 0) > 0
+
+
+def plan_trials(params: Params, data_dir: Path, everybody: Parties) -> list[Trial]:
+    """All trials, on everything that the other stages left."""
+    release_path = data_dir / "anonymise" / "release.parquet"
+    release, members = read_images(release_path), everybody.members
+    if release.shape != members.shape or release.classes != members.classes or not len(release):
+        raise BadInput(f"{release_path}: expected records of the form of the training records, got another or none")
+    generator = load_generator(data_dir / "train_gan" / "generator.safetensors")
+    discriminator = load_discriminator(data_dir / "train_gan" / "discriminator.safetensors")
+    classifier = load_classifier(data_dir / "evaluate" / "classifier.safetensors")
+    for name, model in (("generator", generator), ("discriminator", discriminator), ("classifier", classifier)):
+        if model.classes != members.classes or tuple(model.network.shape) != members.shape:
+            expected = f"classes {list(members.classes)} and shape {members.shape}"
+            raise BadInput(f"{name}.safetensors: expected {expected}, got {list(model.classes)}, {model.network.shape}")
+    store = read_store(data_dir / "shadow" / "models")
+    labelled, plan, seed = everybody.labelled(), params.plan, params.seed
+    return [
+        *samples_trials(release, everybody, thresholds=_thresholds(data_dir, members), plan=plan, seed=seed),
+        *classifier_trials(
+            classifier.network, labelled, shadows=_classifier_shadows(store, labelled), plan=plan, seed=seed
+        ),
+        *generator_trials(
+            generator.network, everybody, shadows=_generator_shadows(store, everybody, params), plan=plan, seed=seed
+        ),
+        *discriminator_trials(
+            discriminator.network,
+            release,
+            everybody,
+            shadows=_discriminator_shadows(store, everybody),
+            plan=plan,
+            seed=seed,
+        ),
+    ]
+
+
+def _thresholds(data_dir: Path, members: ImageSet) -> dict[int, float]:
+    """The filter's thresholds by class code."""
+    stated = read_report(data_dir / "anonymise").facts.get("thresholds", {})
+    names = {code: UNLABELLED if code < 0 else members.classes[code] for code in np.unique(members.codes).tolist()}
+    lacking = sorted(set(names.values()) - set(stated))
+    if lacking:
+        raise BadInput(f"{data_dir / 'anonymise' / 'report.json'}: expected thresholds of every class, lacks {lacking}")
+    return {code: float(stated[name]) for code, name in names.items()}
+
+
+def _classifier_shadows(store: Store, parties: Parties) -> Shadows | None:
+    def ask(path: Path) -> np.ndarray:
+        return confidence_scores(logits(load_classifier(path).network, parties.tensors()), parties.codes())
+
+    return _shadows(store, store.classifiers, parties, ask)
+
+
+def _generator_shadows(store: Store, parties: Parties, params: Params) -> Shadows | None:
+    def ask(path: Path) -> np.ndarray:
+        own = sample_own(load_generator(path).network, num=params.plan.search.own_samples, seed=params.seed)
+        return nearest_scores(parties.pixels(), own.pixels)
+
+    return _shadows(store, store.generators, parties, ask)
+
+
+def _discriminator_shadows(store: Store, parties: Parties) -> Shadows | None:
+    def ask(path: Path) -> np.ndarray:
+        return logit_scores(load_discriminator(path).network, parties.tensors(), parties.codes())
+
+    return _shadows(store, store.discriminators, parties, ask)
+
+
+def _shadows(
+    store: Store, paths: Mapping[str, Path], parties: Parties, ask: Callable[[Path], np.ndarray]
+) -> Shadows | None:
+    """What the shadows answer to the records under attack; None where there are no shadows."""
+    if not paths:
+        return None
+    ids = [*parties.members.ids, *parties.non_members.ids]
+    return Shadows(np.stack([ask(path) for path in paths.values()]), store.membership(list(paths), ids))
+
+
+def _attack(trials: list[Trial], params: Params) -> list[Outcome]:
+    """Run all trials; the order of the outcomes is that of the trials, whatever the number of workers."""
+    jobs = (delayed(partial(_attack_one, trial.attack, params.threads))() for trial in trials)
+    answers = cast("Iterator[Attacks]", Parallel(n_jobs=params.workers, return_as="generator")(jobs))
+    done = track(answers, "attacks", total=len(trials))
+    return [Outcome(trial, attacks) for trial, attacks in zip(trials, done, strict=True)]
+
+
+def _attack_one(attack: Callable[[], Attacks], threads: int) -> Attacks:
+    torch.set_num_threads(threads)
+    return attack()
+
+
+def _blind(params: Params, parties: Parties) -> Blind:
+    """The blind baseline on the labelled records under attack."""
+    rng = np.random.default_rng([params.seed, 21])
+    few = Parties(
+        members=at_most(parties.members, params.blind_records, rng=rng),
+        non_members=at_most(parties.non_members, params.blind_records, rng=rng),
+        reference=parties.reference,
+        bystanders=parties.bystanders,
+    )
+    codes = few.codes()
+    return blind_baseline(
+        features(few.pixels().numpy(), codes, num_classes=len(few.members.classes)),
+        is_member=np.arange(len(codes)) < len(few.members),
+        strata=codes,
+        permutations=params.blind_permutations,
+        rng=rng,
+    )
+
+
+def _counts(parties: Parties) -> dict[str, Any]:
+    return {
+        "members": len(parties.members),
+        "non_members": len(parties.non_members),
+        "labelled_members": len(parties.members.labelled()),
+        "labelled_non_members": len(parties.non_members.labelled()),
+        "reference": len(parties.reference),
+        "bystanders": len(parties.bystanders),
+    }
+
+
+def _private_scores(everybody: Parties, targets: dict[str, Attacks]) -> pa.Table:
+    """Every attack's score of every record: id, member, threat, attack, score."""
+    columns: dict[str, list[Any]] = {name: [] for name in ("id", "member", "threat", "attack", "score")}
+    for threat, attacks in targets.items():
+        parties = everybody.labelled() if threat == "classifier" else everybody
+        for attack, scores in attacks.items():
+            for images, values, member in (
+                (parties.members, scores.members, True),
+                (parties.non_members, scores.non_members, False),
+            ):
+                columns["id"] += list(images.ids)
+                columns["member"] += [member] * len(images)
+                columns["threat"] += [threat] * len(images)
+                columns["attack"] += [attack] * len(images)
+                columns["score"] += values.tolist()
+    return pa.table(columns)
+
+
+if __name__ == "__main__":
+    main("audit", Params, run)
