@@ -97,7 +97,7 @@ def _report(counts: Int64[np.ndarray, " classes"], classes: tuple[str, ...], *, 
         measurements=(
             Measurement(
                 name="synthetic_records",
-                value=num_records,
+                value=float(num_records),
                 unit="count",
                 n=num_records,
                 note="Generated records, before copies are taken out.",
@@ -105,7 +105,7 @@ def _report(counts: Int64[np.ndarray, " classes"], classes: tuple[str, ...], *, 
         ),
         headline=("synthetic_records",),
         facts={"classes": dict(zip(classes, counts.tolist(), strict=True))},
-        cost={"images": num_records, "flops": flops},
+        cost={"images": float(num_records), "flops": float(flops)},
     )
 
 

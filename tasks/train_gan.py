@@ -152,10 +152,13 @@ def _fit(
     )
     remaining = params.steps - state.step
     steps = track(itertools.islice(endless, remaining), "gan-steps", total=remaining)
-    for taken in _batched(steps, params.history_every):
-        rows = torch.cat([rows, _row(taken, state, train_set, validation)[None]])
-        if state.step % params.checkpoint_every == 0:
-            checkpoint.save(path, state, rows)
+    try:
+        for taken in _batched(steps, params.history_every):
+            rows = torch.cat([rows, _row(taken, state, train_set, validation)[None]])
+            if state.step % params.checkpoint_every == 0:
+                checkpoint.save(path, state, rows)
+    except FloatingPointError as error:
+        raise BadInput(f"training diverged at {error}; lower the learning rates or raise penalty_weight") from error
     return state, rows
 
 
@@ -206,7 +209,7 @@ def _report(params: Params, state: State, train_set: ImageSet, validation: Image
             *_coverage(params, state, train_set, validation),
             Measurement(
                 name="unlabelled_left_out",
-                value=num_unlabelled,
+                value=float(num_unlabelled),
                 unit="count",
                 n=len(train_set) + num_unlabelled,
                 note="Training records without a label, which this generator does not learn from.",
@@ -220,7 +223,7 @@ def _report(params: Params, state: State, train_set: ImageSet, validation: Image
                 "discriminator": sum(one.numel() for one in state.discriminator.parameters()),
             },
         },
-        cost={"steps": state.step, "training_flops_without_penalty": flops * state.step},
+        cost={"steps": float(state.step), "training_flops_without_penalty": float(flops * state.step)},
     )
 
 

@@ -10,7 +10,10 @@ import torch
 from jaxtyping import Float64
 
 from mintmark import weights
+from mintmark.errors import BadInput
 from mintmark.gan.training import State
+
+KIND = "gan-checkpoint"
 
 
 def save(path: Path, state: State, history: Float64[torch.Tensor, "rows columns"]) -> None:
@@ -21,7 +24,7 @@ def save(path: Path, state: State, history: Float64[torch.Tensor, "rows columns"
     for name, optimizer in _optimizers(state).items():
         moments = optimizer.state_dict()["state"]
         tensors |= {f"{name}/{row}/{key}": tensor for row, kept in moments.items() for key, tensor in kept.items()}
-    weights.save(path, tensors, {"step": state.step, "penalty": state.penalty})
+    weights.save(path, tensors, {"kind": KIND, "step": state.step, "penalty": state.penalty})
 
 
 def restore(path: Path, state: State) -> Float64[torch.Tensor, "rows columns"]:
@@ -31,6 +34,8 @@ def restore(path: Path, state: State) -> Float64[torch.Tensor, "rows columns"]:
         BadInput: the file is not one that `save` wrote.
     """
     tensors, metadata = weights.load(path)
+    if metadata.get("kind") != KIND:
+        raise BadInput(f"{path}: expected a checkpoint of this recipe, got {metadata.get('kind')!r}; delete it")
     for name, network in _networks(state).items():
         network.load_state_dict(_under(name, tensors))
     for name, optimizer in _optimizers(state).items():

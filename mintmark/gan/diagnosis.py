@@ -37,7 +37,7 @@ def memory(
     return auc_bootstrap(train_logits, validation_logits, rng=rng)
 
 
-def coverage(real: Images, candidates: Images) -> Interval:
+def coverage(real: Images, candidates: Float[torch.Tensor, "m channels height width"]) -> Interval:
     """The share of real images that have a candidate nearby: small where a generator collapsed.
 
     Nearby means no further than the image's own fifth nearest real neighbour (Naeem et al. 2020, equation 10; with

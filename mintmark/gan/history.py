@@ -3,6 +3,7 @@
 Knows nothing of files. Its rows are plain numbers, so that a checkpoint can carry them.
 """
 
+import math
 from collections.abc import Iterable
 
 import torch
@@ -30,7 +31,8 @@ def summarise(
     Args:
         steps: The steps since the last row; at least one.
         train_logit: Mean output of the discriminator on training images as they are, after the last step.
-        validation_logit: The same on validation images. If training images score ever higher, they are learnt by heart.
+        validation_logit: The same on validation images, NaN where there are none. If training images score ever higher,
+            they are learnt by heart.
     """
     taken = list(steps)
     losses = [
@@ -43,7 +45,8 @@ def summarise(
 
 
 def as_csv(rows: Float64[torch.Tensor, "rows columns"]) -> str:
-    """The table as text, one line a row under a header, six significant digits."""
+    """The table as text, one line a row under a header: six significant digits, nothing where a value is not a number."""
     lines = [",".join(COLUMNS)]
-    lines += [",".join([str(int(number)), *(f"{value:.6g}" for value in values)]) for number, *values in rows.tolist()]
+    for number, *values in rows.tolist():
+        lines.append(",".join([str(int(number)), *("" if math.isnan(one) else f"{one:.6g}" for one in values)]))
     return "\n".join(lines) + "\n"

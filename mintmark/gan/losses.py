@@ -67,15 +67,9 @@ def class_energy_distance(
     across = same * (several / counts)[:, None] / num_classes
     within = (same - torch.eye(len(codes), device=codes.device)) * (counts * several / num_pairs.clamp_min(1))[:, None]
     within = within / num_classes
-    spread = (_distances(real, real) * within).sum()
-    distance = 2 * (_distances(real, fake) * across).sum() - (_distances(fake, fake) * within).sum() - spread
+    spread = (torch.cdist(real, real) * within).sum()
+    distance = 2 * (torch.cdist(real, fake) * across).sum() - (torch.cdist(fake, fake) * within).sum() - spread
     return distance / spread.detach().clamp_min(SMALL)
-
-
-def _distances(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-    """Euclidean distances of all pairs, with a finite gradient where they vanish."""
-    squared = (one[:, None] - other[None, :]).square().sum(dim=2)
-    return torch.sqrt(squared + SMALL)
 
 
 def gradient_penalty(logits: Logits, images: Float[torch.Tensor, "n channels height width"]) -> Float[torch.Tensor, ""]:

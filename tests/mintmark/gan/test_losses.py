@@ -92,8 +92,8 @@ def test_the_energy_distance_agrees_with_scipy_on_many_points_of_one_class():
     real, fake = rng.normal(size=800), rng.normal(0.5, 2.0, size=800)
     expected = stats.energy_distance(real, fake) ** 2  # SciPy's is the root of it, halves the squared form alike
     spread = np.abs(real[:, None] - real[None]).sum() / (800 * 799)
-    columns = (torch.from_numpy(one)[:, None] for one in (real, fake))
-    found = class_energy_distance(*columns, torch.zeros(800, dtype=torch.int64))
+    points = torch.from_numpy(np.stack([real, fake]))[:, :, None]
+    found = class_energy_distance(points[0], points[1], torch.zeros(800, dtype=torch.int64))
     assert found.item() * spread == pytest.approx(expected, rel=0.02)
 
 

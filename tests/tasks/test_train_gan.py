@@ -1,0 +1,286 @@
+"""The stage train_gan, from files to files, killed and resumed."""
+
+import csv
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from ruamel.yaml import YAML
+
+from mintmark.data.images import ImageSet, read_images, write_images
+from mintmark.data.records import Form, RecordWriter
+from mintmark.errors import BadInput
+from mintmark.evidence import read_report
+from mintmark.gan.model import load_discriminator, load_generator
+from tasks.params import build
+from tasks.train_gan import Params, run
+
+ROOT = Path(__file__).resolve().parents[2]
+SECTION = {
+    "seed": 1,
+    "threads": 1,
+    "device": "cpu",
+    "deterministic": True,
+    "steps": 5,
+    "checkpoint_every": 2,
+    "history_every": 2,
+    "recipe": {
+        "loss": "relativistic",
+        "latent_size": 4,
+        "generator_width": 4,
+        "discriminator_width": 4,
+        "batch_size": 12,
+        "generator_learning_rate": 1.0e-3,
+        "discriminator_learning_rate": 1.0e-3,
+        "beta1": 0.0,
+        "beta2": 0.99,
+        "penalty_weight": 0.05,
+        "penalty_interval": 2,
+        "diversity_weight": 1.0,
+        "augmentation": {"translation": 0.125, "cutout": 0.25, "colour": 0.2},
+        "ema_decay": 0.9,
+        "precision": "float32",
+    },
+}
+OUTS = {
+    "generator.safetensors",
+    "discriminator.safetensors",
+    "history.csv",
+    "samples.png",
+    "report.json",
+    "metrics.json",
+}
+
+
+def params_of(**changes: Any) -> Params:
+    return build(Params, SECTION | changes, name="train_gan")
+
+
+def write_split(root: Path, train: ImageSet, validation: ImageSet) -> Path:
+    write_images(root / "data" / "split" / "train.parquet", train)
+    write_images(root / "data" / "split" / "validation.parquet", validation)
+    return root / "data"
+
+
+def with_codes(images: ImageSet, codes: np.ndarray) -> ImageSet:
+    return dataclasses.replace(images, codes=codes.astype(np.int64))
+
+
+@pytest.fixture
+def data_dir(tmp_path, toy_images) -> Path:
+    return write_split(tmp_path, toy_images(num=60), toy_images(num=30, seed=1))
+
+
+def outs_of(data_dir: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (data_dir / "train_gan").iterdir() if path.is_file()}
+
+
+def test_it_writes_every_out_and_nothing_else(data_dir):
+    run(params_of(), data_dir)
+    assert {path.name for path in (data_dir / "train_gan").iterdir()} == OUTS
+    generator = load_generator(data_dir / "train_gan" / "generator.safetensors")
+    discriminator = load_discriminator(data_dir / "train_gan" / "discriminator.safetensors")
+    assert generator.classes == discriminator.classes == ("class-0", "class-1", "class-2")
+    assert generator.network.shape == discriminator.network.shape == (8, 8, 1)
+    with (data_dir / "train_gan" / "history.csv").open() as lines:
+        rows = list(csv.DictReader(lines))
+    assert [row["step"] for row in rows] == ["2", "4", "5"]
+    assert all(np.isfinite(float(value)) for row in rows for value in row.values())
+
+
+def test_the_report_measures_memory_and_coverage_with_intervals(data_dir):
+    run(params_of(), data_dir)
+    report = read_report(data_dir / "train_gan")
+    for name in ("train_validation_logit_auc", "validation_coverage", "validation_coverage_by_train"):
+        found = report[name]
+        assert None not in {found.value, found.low, found.high}
+        assert 0 <= found.low <= found.value <= found.high <= 1  # type: ignore[operator]
+    assert report["validation_coverage"].control == "validation_coverage_by_train"
+    assert report["validation_coverage_by_train"].value > 0.8  # type: ignore[operator]
+    assert report["unlabelled_left_out"].value == 0
+    assert report.facts["train_records"] == {"class-0": 20, "class-1": 20, "class-2": 20}
+    assert report.cost["steps"] == 5
+    assert report.cost["training_flops_without_penalty"] > 0
+
+
+def test_the_same_inputs_give_the_same_bytes_and_another_seed_does_not(data_dir):
+    run(params_of(), data_dir)
+    first = outs_of(data_dir)
+    run(params_of(), data_dir)
+    assert outs_of(data_dir) == first
+    run(params_of(seed=2), data_dir)
+    assert outs_of(data_dir)["generator.safetensors"] != first["generator.safetensors"]
+
+
+def test_unlabelled_records_are_left_out_and_counted(data_dir, tmp_path, toy_images):
+    run(params_of(), data_dir)
+    expected = outs_of(data_dir)["generator.safetensors"]
+    labelled, extra = toy_images(num=60), toy_images(num=9, seed=5)
+    both = ImageSet(
+        ids=[*labelled.ids, *extra.ids],
+        codes=np.concatenate([labelled.codes, np.full(9, -1)]),
+        images=np.concatenate([labelled.images, extra.images]),
+        classes=labelled.classes,
+    )
+    other = write_split(tmp_path / "other", both, toy_images(num=30, seed=1))
+    run(params_of(), other)
+    assert read_report(other / "train_gan")["unlabelled_left_out"].value == 9
+    assert outs_of(other)["generator.safetensors"] == expected
+
+
+def test_without_labelled_validation_the_signs_are_unknown_and_training_goes_on(tmp_path, toy_images):
+    validation = toy_images(num=3)
+    data_dir = write_split(tmp_path, toy_images(num=6), with_codes(validation, np.full(3, -1)))
+    run(params_of(), data_dir)
+    report = read_report(data_dir / "train_gan")
+    assert report["train_validation_logit_auc"].value is None
+    assert report["validation_coverage"].value is None
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 1), (8, 8, 2), (10, 12, 3)])
+def test_one_class_of_few_records_trains_at_any_shape(tmp_path, shape):
+    images = np.random.default_rng(0).integers(0, 256, (4, *shape)).astype(np.uint8)
+    few = ImageSet(ids=list("abcd"), codes=np.zeros(4, np.int64), images=images, classes=("only",))
+    data_dir = write_split(tmp_path, few, few)
+    run(params_of(), data_dir)
+    assert load_generator(data_dir / "train_gan" / "generator.safetensors").network.shape == shape
+
+
+def test_a_class_without_records_is_named(tmp_path, toy_images):
+    images = toy_images(num=10, num_classes=3)
+    data_dir = write_split(tmp_path, with_codes(images, images.codes % 2), images)
+    with pytest.raises(
+        BadInput, match=r"train\.parquet: expected labelled records of every class, got none of \['class-2'"
+    ):
+        run(params_of(), data_dir)
+
+
+@pytest.mark.parametrize(("size", "channels"), [(7, 1), (8, 5), (257, 1)])
+def test_images_too_small_large_or_deep_are_refused(tmp_path, size, channels):
+    images = np.zeros((2, size, size, channels), np.uint8)
+    few = ImageSet(ids=["a", "b"], codes=np.zeros(2, np.int64), images=images, classes=("only",))
+    with pytest.raises(BadInput, match=f"got {size}x{size}x{channels}"):
+        run(params_of(), write_split(tmp_path, few, few))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"steps": 0}, "steps must be at least 1, got 0"),
+        ({"checkpoint_every": 3}, "checkpoint_every must be a multiple of history_every, got 3 and 2"),
+        ({"device": "tpu"}, "device must be one of"),
+    ],
+)
+def test_params_out_of_range_are_refused_by_name(changes, words):
+    with pytest.raises(ValueError, match=words):
+        params_of(**changes)
+
+
+def start(root: Path, section: dict[str, Any]) -> subprocess.Popen[str]:
+    """The real command, in a folder of its own."""
+    with (root / "params.yaml").open("w") as lines:
+        YAML().dump({"train_gan": section}, lines)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(
+        [sys.executable, "-m", "tasks.train_gan"],
+        cwd=root,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_a_killed_training_resumes_and_ends_at_the_same_bytes(tmp_path, toy_images):
+    section = SECTION | {"steps": 400, "checkpoint_every": 20, "history_every": 10}
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    for root in (whole, killed):
+        write_split(root, toy_images(num=60), toy_images(num=30, seed=1))
+    straight = start(whole, section)
+    interrupted = start(killed, section)
+    deadline = time.monotonic() + 120
+    while not list((killed / "data").glob("train_gan/.partial/*/checkpoint.safetensors")):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    time.sleep(np.random.default_rng().uniform(0, 0.5))  # any moment will do, so every run tries another
+    interrupted.send_signal(signal.SIGKILL)
+    assert interrupted.wait() == -signal.SIGKILL
+    assert "generator.safetensors" not in outs_of(killed / "data")
+    resumed = start(killed, section)
+    said, _ = resumed.communicate(timeout=200)
+    assert resumed.returncode == 0
+    assert "going on from the checkpoint at step" in said
+    assert straight.wait(timeout=200) == 0
+    assert outs_of(killed / "data") == outs_of(whole / "data")
+    assert {path.name for path in (killed / "data" / "train_gan").iterdir()} == OUTS
+
+
+def stop_after(monkeypatch, num_checkpoints: int) -> None:
+    """Break off a training at the given checkpoint, as a kill would."""
+    from mintmark.gan import checkpoint
+
+    save, saved = checkpoint.save, []
+
+    def break_off(path, state, history):
+        save(path, state, history)
+        saved.append(path)
+        if len(saved) == num_checkpoints:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoint, "save", break_off)
+
+
+@pytest.mark.parametrize("change", ["nothing", "seed", "recipe", "data"])
+def test_only_the_same_params_and_data_resume(data_dir, toy_images, monkeypatch, capsys, change):
+    with monkeypatch.context() as patch:
+        stop_after(patch, 2)
+        with pytest.raises(KeyboardInterrupt):
+            run(params_of(), data_dir)
+    changes: dict[str, Any] = {}
+    if change == "seed":
+        changes = {"seed": 2}
+    elif change == "recipe":
+        changes = {"recipe": SECTION["recipe"] | {"penalty_weight": 0.1}}
+    elif change == "data":
+        write_images(data_dir / "split" / "train.parquet", toy_images(num=60, seed=3))
+    run(params_of(**changes), data_dir)
+    assert ("going on from the checkpoint at step 4" in capsys.readouterr().out) is (change == "nothing")
+    assert {path.name for path in (data_dir / "train_gan").iterdir()} == OUTS
+
+
+def test_a_diverging_training_stops_with_one_line_and_no_outs(tmp_path, toy_images):
+    write_split(tmp_path, toy_images(num=60), toy_images(num=30, seed=1))
+    recipe = SECTION["recipe"] | {"discriminator_learning_rate": 1.0e30}
+    process = start(tmp_path, SECTION | {"recipe": recipe, "steps": 50})
+    _, said = process.communicate(timeout=200)
+    assert process.returncode == 1
+    (line,) = [one for one in said.splitlines() if not one.startswith("progress")]
+    assert line.startswith("train_gan: training diverged at step ")
+    assert outs_of(tmp_path / "data") == {}
+
+
+def test_records_of_another_kind_are_refused_in_one_line(tmp_path):
+    form = Form(kind="series", classes=("a",), shape=(16, 1))
+    with RecordWriter(tmp_path / "data" / "split" / "train.parquet", form):
+        pass
+    process = start(tmp_path, SECTION)
+    _, said = process.communicate(timeout=200)
+    assert process.returncode == 1
+    assert said.count("\n") == 1
+    assert "expected records of kind 'image', got kind 'series'" in said
+    assert not (tmp_path / "data" / "train_gan").exists()
+
+
+def test_the_report_is_json_without_ids(data_dir):
+    run(params_of(), data_dir)
+    text = (data_dir / "train_gan" / "report.json").read_text()
+    json.loads(text)
+    assert not any(one in text for one in read_images(data_dir / "split" / "train.parquet").ids)
