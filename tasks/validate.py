@@ -35,9 +35,11 @@ class Params:
 
     Attributes:
         threads: Arrow's threads.
-        min_range: A payload whose values span no more than this is constant.
-        max_robust_z: Robust standard deviations by which a payload's mean or spread may differ, from its class and all.
-        max_column_z: The same for a table's numeric columns, whose tails are heavier.
+        min_range: An image or series whose values span no more than this is constant; below 0, none is.
+        max_image_z: Robust standard deviations by which an image's mean or spread may lie off those of its class and
+            of all.
+        max_series_z: The same for a series.
+        max_column_z: The same for the values of a table's numeric columns.
         max_missing_share: Share of a table row's columns that may be missing.
         equal_records: "quarantine", or "keep" where honest records repeat, as in tables of few columns.
         max_quarantine_rate: A larger quarantined share of the records stops the run.
@@ -48,7 +50,8 @@ class Params:
 
     threads: int
     min_range: float
-    max_robust_z: float
+    max_image_z: float
+    max_series_z: float
     max_column_z: float
     max_missing_share: float
     equal_records: Literal["quarantine", "keep"]
@@ -61,12 +64,11 @@ class Params:
         for key in ("threads", "min_records", "min_class_records"):
             if getattr(self, key) < 1:
                 raise ValueError(f"{key} must be at least 1, got {getattr(self, key)}")
-        for key in ("max_robust_z", "max_column_z"):
+        for key in ("max_image_z", "max_series_z", "max_column_z"):
             if getattr(self, key) <= 0:
                 raise ValueError(f"{key} must be above 0, got {getattr(self, key)}")
-        for key in ("min_range", "min_classes"):
-            if getattr(self, key) < 0:
-                raise ValueError(f"{key} must be at least 0, got {getattr(self, key)}")
+        if self.min_classes < 0:
+            raise ValueError(f"min_classes must be at least 0, got {self.min_classes}")
         for key in ("max_missing_share", "max_quarantine_rate"):
             if not 0 <= getattr(self, key) <= 1:
                 raise ValueError(f"{key} must lie in 0..1, got {getattr(self, key)}")
@@ -131,7 +133,8 @@ def rules(params: Params, form: Form) -> "list[Expectation]":
         description=f"The payload's values are not all alike (range is above {params.min_range:g}).",
     )
     near = "The {} is near that of its class or of all, in robust standard deviations"
-    outlying = [at_most(params.max_robust_z, f"{fact}_z", "outlying", near.format(fact)) for fact in ("mean", "spread")]
+    limit = params.max_image_z if form.kind == "image" else params.max_series_z
+    outlying = [at_most(limit, f"{fact}_z", "outlying", near.format(fact)) for fact in ("mean", "spread")]
     return [*every, constant, *outlying]
 
 

@@ -26,7 +26,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PARAMS = Params(
     threads=1,
     min_range=0.0,
-    max_robust_z=6.0,
+    max_image_z=6.0,
+    max_series_z=30.0,
     max_column_z=30.0,
     max_missing_share=0.5,
     equal_records="quarantine",
@@ -103,7 +104,7 @@ def test_the_report_counts_each_reason_and_each_class(tmp_path: Path, write_reco
         "dog": {"ingested": 23, "accepted": 20},
     }
     assert report.facts["unlabelled"] == {"ingested": 2, "accepted": 1}
-    assert report.facts["limits"]["max_robust_z"] == 6.0
+    assert report.facts["limits"]["max_image_z"] == 6.0
     assert json.loads((tmp_path / "validate" / "metrics.json").read_text()) == {"quarantine_rate": 9 / 50}
 
 
@@ -170,7 +171,9 @@ def test_each_kind_has_its_own_faults(tmp_path: Path, write_records):
         tmp_path / "s" / "ingest" / "records.parquet", form, payloads=series, labels=["cat", "dog"] * 20 + ["cat"]
     )
     run(PARAMS, tmp_path / "s")
-    assert reasons_in(tmp_path / "s") == {7: "non-finite", 40: "constant, outlying"}
+    assert reasons_in(tmp_path / "s") == {7: "non-finite", 40: "constant"}
+    run(dataclasses.replace(PARAMS, min_range=-1.0, max_series_z=5.0), tmp_path / "s")
+    assert reasons_in(tmp_path / "s") == {7: "non-finite", 40: "outlying"}
 
     ages, sizes = [*range(20, 60), 30, 999, 31], [*np.linspace(1, 2, 40), None, 1.5, np.inf]
     form = Form(kind="table", classes=("cat", "dog"), columns={"age": "int64", "size": "double", "city": "string"})
@@ -281,8 +284,8 @@ print(os.environ["GX_ANALYTICS_ENABLED"], during, len(tried))
     ("key", "value"),
     [
         ("threads", 0),
-        ("min_range", -1.0),
-        ("max_robust_z", 0.0),
+        ("max_image_z", 0.0),
+        ("max_series_z", -6.0),
         ("max_column_z", -1.0),
         ("max_missing_share", 1.5),
         ("max_quarantine_rate", -0.1),
