@@ -8,7 +8,7 @@ counted and left out.
 import csv
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from mintmark.data.images import ImageSet, read_images
 from mintmark.evidence import Report, write_report
 from mintmark.files import whole_file
 from mintmark.gan.devices import DeviceName, pick_device
-from mintmark.utility.arms import ARMS, MIXED_ARMS, Arm, Material, Mixture, check_alike
+from mintmark.utility.arms import ARMS, AUGMENTED_ARMS, MIXED_ARMS, Arm, Material, Mixture, check_alike
 from mintmark.utility.choices import choose
 from mintmark.utility.comparison import Outcome
 from mintmark.utility.contest import Contest, Shipped, hold, outcome, ship
@@ -140,7 +140,10 @@ def run(params: Params, data_dir: Path) -> None:
         | {"tuning": tuned, "classifier": _shipped_facts(shipped, outcomes), "records": _counts(everything, labelled)},
         cost=_cost(params, material, contest),
     )
-    _write(data_dir / "evaluate", report, findings, contest, shipped=shipped, outcomes=outcomes)
+    recipe = asdict(params.training.recipe())  # plain
+    if shipped.arm in AUGMENTED_ARMS:
+        recipe["augmentation"] = tuned["augmentation"]
+    _write(data_dir / "evaluate", report, findings, contest, shipped=shipped, recipe=recipe, outcomes=outcomes)
 
 
 def _train(params: Params, material: Material) -> tuple[Contest, dict[str, Any]]:
@@ -211,9 +214,11 @@ def _write(
     contest: Contest,
     *,
     shipped: Shipped,
+    recipe: Mapping[str, Any],
     outcomes: Mapping[str, Outcome],
 ) -> None:
-    kept = {"arm": shipped.arm, "validation_accuracy": shipped.score.accuracy}
+    # the audit's shadow classifiers are trained by this recipe, and must be told it by the file that they are to match
+    kept = {"arm": shipped.arm, "validation_accuracy": shipped.score.accuracy, "recipe": dict(recipe)}
     save_classifier(out_dir / "classifier.safetensors", shipped.network, classes=shipped.classes, facts=kept)
     with whole_file(out_dir / "arms.csv") as partial, partial.open("w", newline="", encoding="utf-8") as stream:
         rows = csv.writer(stream, lineterminator="\n")

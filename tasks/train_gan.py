@@ -182,7 +182,8 @@ def _logits(state: State, images: ImageSet) -> np.ndarray:
 
 
 def _write_weights(out_dir: Path, params: Params, state: State, classes: tuple[str, ...]) -> None:
-    facts = {"steps": state.step, "seed": params.seed}
+    # the audit's shadow GANs are trained by this recipe
+    facts = {"steps": state.step, "seed": params.seed, "recipe": asdict(params.recipe)}
     save_generator(out_dir / "generator.safetensors", state.average, classes=classes, facts=facts)
     save_discriminator(out_dir / "discriminator.safetensors", state.discriminator, classes=classes, facts=facts)
 
