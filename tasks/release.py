@@ -92,7 +92,7 @@ def _own_report(data_dir: Path, real: RealRecords) -> Report:
         measurements=(
             Measurement(
                 name="real_records_found",
-                value=count_copies(data_dir / "anonymise" / "release.parquet", real),
+                value=float(count_copies(data_dir / "anonymise" / "release.parquet", real)),
                 unit="count",
                 n=len(real),
                 note="Each synthetic record was compared, pixel by pixel, with every real one.",

@@ -123,7 +123,8 @@ def parse_rule(values: Mapping[str, Any]) -> Rule:
     for key in ("artefacts", "among"):
         if key in values and key not in lists:
             raise ValueError(f"rule {name!r}: {key} must be a list, got {values[key]!r}")
-    return Rule(**{**values, **lists})
+    numbers = {key: float(values[key]) for key in ("at_most", "at_least") if key in values}
+    return Rule(**{**values, **lists, **numbers})
 
 
 def check(rule: Rule, report: Report | None) -> Finding:

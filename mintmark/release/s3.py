@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import boto3
+from boto3 import Session
 from boto3.exceptions import Boto3Error
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, NoCredentialsError
@@ -36,9 +36,10 @@ class S3Store:
             raise BadInput(f"{url}: expected s3://bucket or s3://bucket/prefix")
         self.url, self.bucket, self.prefix = url, parts.netloc, parts.path.strip("/")
         with self._one_line():
-            self.client = _client(attempts=ATTEMPTS)
+            session = Session()  # the default session is shared, and not safe with threads
+            self.client = _client(session, attempts=ATTEMPTS)
             # A conditional write that is sent again after a lost answer would lose against itself.
-            self.conditional_client = _client(attempts=1)
+            self.conditional_client = _client(session, attempts=1)
 
     def put(self, key: str, path: Path) -> None:
         """Upload a file, in parts where it is large."""
@@ -124,10 +125,10 @@ class S3Store:
         return f"expected an S3 service, got {' '.join(text.split())}"
 
 
-def _client(*, attempts: int) -> Any:
+def _client(session: Session, *, attempts: int) -> Any:
     """A client of the standard AWS chain, with deadlines."""
     retries: Any = {"total_max_attempts": attempts, "mode": "standard"}
-    return boto3.client(
+    return session.client(
         "s3", config=Config(connect_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS, retries=retries)
     )
 
