@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch.nn import functional
+from torch.nn.utils import get_total_norm
 
 from mintmark.classify.augmentation import PLAIN, Augmentation, bend, mix
 from mintmark.classify.networks import SmallCNN
@@ -43,9 +44,9 @@ class Recipe:
     augmentation: Augmentation = PLAIN
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "width"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name, least in {"steps": 1, "batch_size": 2, "width": 1}.items():
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
         if self.learning_rate <= 0 or self.weight_decay < 0:
             found = f"{self.learning_rate} and {self.weight_decay}"
             raise ValueError(f"learning_rate must be above 0 and weight_decay not below 0, got {found}")
@@ -107,7 +108,7 @@ def train_classifier(
 
     Raises:
         BadInput: no record carries a label, or a code is beyond the classes.
-        FloatingPointError: the loss is not finite.
+        FloatingPointError: a loss or a gradient is not finite; no step was taken with it.
     """
     taken = training_steps(
         images, codes, num_classes=num_classes, recipe=recipe, seed=seed, synthetic=synthetic, device=device
@@ -138,16 +139,17 @@ def training_steps(
     channels, height, width = images.shape[1:]
     network = _network((height, width, channels), num_classes, recipe.width, generators["weights"])
     network.to(device).train()
-    optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+    optimiser = torch.optim.AdamW(
+        network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
+    )
     for number in range(1, recipe.steps + 1):
         for group in optimiser.param_groups:
             group["lr"] = recipe.learning_rate * _one_cycle(number / recipe.steps)
         batch, labels = _batch(pools, counts, recipe.augmentation, generators["augmentation"])
         loss = functional.cross_entropy(network(batch), labels)
-        if not math.isfinite(loss.item()):
-            raise FloatingPointError(f"the classifier's loss at step {number} must be finite, got {loss.item()}")
         optimiser.zero_grad()
         loss.backward()
+        _refuse_non_finite(network, loss.item(), number)
         optimiser.step()
         yield Step(number, loss.item(), network)
 
@@ -207,6 +209,12 @@ def _batch(
     if augmentation.mixup:
         return mix(images, labels, strength=augmentation.mixup, generator=generator)
     return images, labels
+
+
+def _refuse_non_finite(network: SmallCNN, loss: float, number: int) -> None:
+    norm = float(get_total_norm([one.grad for one in network.parameters() if one.grad is not None]))
+    if not (math.isfinite(loss) and math.isfinite(norm)):
+        raise FloatingPointError(f"step {number}: loss and gradient must be finite, got {loss} and a norm of {norm}")
 
 
 def _one_cycle(progress: float) -> float:
