@@ -16,7 +16,7 @@ import torch
 
 from mintmark.cluster import kmeans, training
 from mintmark.cluster.clustering import Assignment, Fit
-from mintmark.cluster.measurements import agreement, reach, table
+from mintmark.cluster.measurements import agreement, reach, resemblance, table
 from mintmark.cluster.model import AffineClusters, save_clusters
 from mintmark.cluster.pictures import Bar, Row, draw_coverage, draw_prototypes
 from mintmark.cluster.scores import contingency, matching
@@ -91,7 +91,8 @@ def run(params: Params, data_dir: Path) -> None:
     fidelity = compare(_pixels(train, device), _pixels(release, device), k=params.regions.neighbours)
     measurements = (
         *agreement(fits, train.codes, num_classes=len(train.classes), rng=rng),
-        *reach(judgement, fidelity),
+        *reach(judgement),
+        *resemblance(fidelity, judgement),
     )
     rows = table(judgement, found.clusters.cpu().numpy(), train.codes, train.classes)
     folder = data_dir / "cluster"

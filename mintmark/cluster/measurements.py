@@ -62,73 +62,62 @@ def agreement(
     return (*found, _measured(CHANCE, chance, unit="rate", n=SHUFFLES if num else 0, note=note))
 
 
-def reach(judgement: Judgement, fidelity: Fidelity) -> tuple[Measurement, ...]:
-    """What a release reaches, misses and copies, over all records and in the worst cluster."""
+def reach(judgement: Judgement) -> tuple[Measurement, ...]:
+    """What a release reaches, misses and copies, in the worst cluster and by counts of clusters."""
     regions = [region for region in judgement.regions if region.coverage is not None]
-    covered, recalled, precise = (flags.cpu().numpy() for flags in fidelity[:3])
     worst = min(regions, key=lambda region: region.coverage.value if region.coverage else 1.0)
     assert worst.coverage is not None
-    least = proportion(
-        round(worst.coverage.value * worst.real_records), worst.real_records, level=corrected(len(regions))
-    )
-    real, released = len(covered), len(precise)
-    without = [region.status_without == "missed" for region in regions]
-    density = _spread(fidelity.density.cpu().double().numpy().tolist())
+    reached = round(worst.coverage.value * worst.real_records)
+    without = sum(region.status_without == "missed" for region in regions)
+    num = len(regions)
     return (
         _measured(
             "coverage_min",
-            least,
+            proportion(reached, worst.real_records, level=corrected(num)),
             unit="rate",
             n=worst.real_records,
             control=WITHOUT,
             note="Coverage of the worst cluster; its interval allows for the choice among all clusters.",
         ),
-        _counted(
-            "clusters_covered", _named(regions, "covered"), n=len(regions), control=WITHOUT, note="Shown to be covered."
-        ),
-        _counted("clusters_missed", _named(regions, "missed"), n=len(regions), note="Shown to be missed."),
-        _counted(
-            "clusters_copied",
-            sum(region.copied for region in regions),
-            n=len(regions),
+        _counted("clusters_covered", regions, "covered", control=WITHOUT, note="Shown to be covered."),
+        _counted("clusters_missed", regions, "missed", control=WITHOUT, note="Shown to be missed."),
+        Measurement(
+            name="clusters_copied",
+            value=float(sum(region.copied for region in regions)),
+            unit="count",
+            n=num,
             note="More released records close to real ones than real ones are to each other.",
         ),
         _measured(
             WITHOUT,
-            proportion(sum(without), len(without)),
+            proportion(without, num),
             unit="rate",
-            n=len(without),
+            n=num,
             note="Control: share of clusters named missed once the release's records of that cluster are taken away.",
         ),
+    )
+
+
+def resemblance(fidelity: Fidelity, judgement: Judgement) -> tuple[Measurement, ...]:
+    """Coverage, recall, precision and density over all records, and what fresh real records would cover."""
+    covered, recalled, precise = (flags.cpu().numpy() for flags in fidelity[:3])
+    density = _spread(fidelity.density.cpu().double().numpy().tolist())
+    floor, matched = (judgement.floor, None, None), (judgement.matched, None, None)
+    real, released = len(covered), len(precise)
+    rows = (
+        ("coverage", _share(covered), real, "Share of real records with a released record among their neighbours."),
+        ("coverage_floor", floor, real, "Coverage of half of the real records by the other half."),
+        ("coverage_matched", matched, real, "Coverage of the same half by as many released records."),
+        ("recall", _share(recalled), real, "Share of real records within the released ones' spread."),
+        ("precision", _share(precise), released, "Share of released records within the real ones' spread."),
+        ("density", density, released, "1 where released records lie as densely as real ones."),
+    )
+    controls = {"coverage": "coverage_floor", "coverage_matched": "coverage_floor"}
+    return tuple(
         _measured(
-            "coverage",
-            proportion(int(covered.sum()), real),
-            unit="rate",
-            n=real,
-            control="coverage_floor",
-            note="Share of real records with a released record among their neighbours.",
-        ),
-        _plain(
-            "coverage_floor", judgement.floor, n=real, note="The same for half of the real records, by fresh real ones."
-        ),
-        _plain("coverage_matched", judgement.matched, n=real, note="For the same half, by as many released records."),
-        _measured(
-            "recall",
-            proportion(int(recalled.sum()), real),
-            unit="rate",
-            n=real,
-            note="Share of real records within the released ones' spread.",
-        ),
-        _measured(
-            "precision",
-            proportion(int(precise.sum()), released),
-            unit="rate",
-            n=released,
-            note="Share of released records within the real ones' spread.",
-        ),
-        _measured(
-            "density", density, unit="ratio", n=released, note="1 where released records lie as densely as real ones."
-        ),
+            name, ends, unit="ratio" if name == "density" else "rate", n=num, control=controls.get(name), note=note
+        )
+        for name, ends, num, note in rows
     )
 
 
@@ -178,8 +167,8 @@ def _spread(values: Sequence[float]) -> Ends:
     return mean(np.array(values)) if len(values) > 1 else (values[0], None, None)
 
 
-def _named(regions: Sequence[Region], status: str) -> int:
-    return sum(region.status == status for region in regions)
+def _share(flags: np.ndarray) -> Interval:
+    return proportion(int(flags.sum()), len(flags))
 
 
 def _ends(interval: Interval | None) -> dict[str, float] | None:
@@ -203,9 +192,6 @@ def _measured(
     )
 
 
-def _counted(name: str, count: int, *, n: int, control: str | None = None, note: str) -> Measurement:
-    return Measurement(name=name, value=float(count), unit="count", n=n, control=control, note=note)
-
-
-def _plain(name: str, value: float, *, n: int, note: str) -> Measurement:
-    return Measurement(name=name, value=value, unit="rate", n=n, note=note)
+def _counted(name: str, regions: Sequence[Region], status: str, *, control: str, note: str) -> Measurement:
+    count = sum(region.status == status for region in regions)
+    return Measurement(name=name, value=float(count), unit="count", n=len(regions), control=control, note=note)

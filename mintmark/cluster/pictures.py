@@ -43,7 +43,7 @@ class Row:
     """
 
     name: str
-    groups: tuple[Images, ...]
+    groups: tuple[Float[torch.Tensor, "_ channels height width"], ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

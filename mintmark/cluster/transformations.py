@@ -13,7 +13,7 @@ IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 SMALLEST_DETERMINANT = 0.05  # an image shrunk twenty times over holds nothing to enlarge
 
 
-def identity(like: Float[torch.Tensor, "*batch 6"]) -> Float[torch.Tensor, " 6"]:
+def identity(like: Float[torch.Tensor, "..."]) -> Float[torch.Tensor, " 6"]:
     """The transformation that changes nothing, on the device and in the type of `like`."""
     return like.new_tensor(IDENTITY)
 

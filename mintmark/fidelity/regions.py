@@ -69,7 +69,6 @@ class Region:
         close: Share of its released records nearer to a real one than real ones are to each other at the quantile; None
             without released records.
         close_real: That share among its real records; None where it has fewer than two.
-        copied: Whether the first share's interval lies above the second's, at a level corrected for all regions.
         detectable: The smallest share of copies among its released records that would be named; None where none would.
     """
 
@@ -82,8 +81,12 @@ class Region:
     matched: float | None
     close: Interval | None
     close_real: Interval | None
-    copied: bool
     detectable: float | None
+
+    @property
+    def copied(self) -> bool:
+        """Whether the interval of `close` lies above that of `close_real`; both allow for the number of regions."""
+        return self.close is not None and self.close_real is not None and self.close.low > self.close_real.high
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,9 +112,8 @@ def judge(
 
     Args:
         real: The real records' features; at least twice as many as `rules.neighbours`, and two more.
-        real_codes: The region of each, 0 to `num_regions` - 1.
         synthetic: The released records' features; at least one.
-        synthetic_codes: The region of each.
+        real_codes, synthetic_codes: The region of each, 0 to `num_regions` - 1.
         num_regions: How many regions there are.
         rules: How they are judged.
         rng: Draws the halvings.
@@ -128,8 +130,8 @@ def judge(
     for region in range(num_regions):
         mine, theirs = real_codes == region, synthetic_codes == region
         inside, elsewhere = torch.from_numpy(mine).to(real.device), torch.from_numpy(~theirs).to(real.device)
-        without = covered_by(real[inside], synthetic[elsewhere], widths[inside]).cpu().numpy()
         coverage = _share(covered[mine], level=LEVEL)
+        without = _share(covered_by(real[inside], synthetic[elsewhere], widths[inside]).cpu().numpy(), level=LEVEL)
         close, close_real = _close(near_real[mine], near_synthetic[theirs], num_regions=num_regions, rules=rules)
         regions.append(
             Region(
@@ -137,12 +139,11 @@ def judge(
                 synthetic_records=int(theirs.sum()),
                 coverage=coverage,
                 status=_status(coverage, rules),
-                status_without=_status(_share(without, level=LEVEL), rules),
+                status_without=_status(without, rules),
                 floor=floors.real[region],
                 matched=floors.released[region],
                 close=close,
                 close_real=close_real,
-                copied=close is not None and close_real is not None and close.low > close_real.high,
                 detectable=_detectable(int(theirs.sum()), close_real, num_regions=num_regions),
             )
         )

@@ -1,0 +1,43 @@
+"""Pictures are written, are the same bytes twice, and stay readable with many clusters."""
+
+import pytest
+import torch
+from matplotlib.image import imread
+
+from mintmark.cluster.pictures import SHOWN, Bar, Row, draw_coverage, draw_prototypes
+from mintmark.intervals import Interval
+
+
+def rows(num, *, channels=1):
+    tiles = torch.rand(3, channels, 6, 5, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    return [Row(name=f"cluster {place}", groups=(tiles[:1], tiles, tiles[:0])) for place in range(num)]
+
+
+def bars(num):
+    prototype = torch.zeros(1, 6, 5)
+    full = Interval(0.9, 0.8, 0.95)
+    return [
+        Bar(name="cluster", prototype=prototype, coverage=full, floor=0.9, matched=0.8, status="covered")
+        for _ in range(num - 1)
+    ] + [Bar(name="empty", prototype=prototype, coverage=None, floor=None, matched=None, status="empty")]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_prototypes_are_drawn_as_the_same_bytes_twice(tmp_path, channels):
+    for name in ("a.png", "b.png"):
+        draw_prototypes(tmp_path / name, rows(3, channels=channels), titles=("one", "all", "none"), widths=(1, 3, 2))
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    assert imread(tmp_path / "a.png").std() > 0.05
+
+
+def test_coverage_is_drawn_as_the_same_bytes_twice(tmp_path):
+    for name in ("a.png", "b.png"):
+        draw_coverage(tmp_path / name, bars(4), covered_from=0.5)
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    assert imread(tmp_path / "a.png").std() > 0.05
+
+
+def test_no_more_clusters_are_drawn_than_anybody_looks_at(tmp_path):
+    for name, num in (("most.png", SHOWN), ("more.png", SHOWN + 20)):
+        draw_prototypes(tmp_path / name, rows(num), titles=("one", "all", "none"), widths=(1, 3, 2))
+    assert imread(tmp_path / "more.png").shape == imread(tmp_path / "most.png").shape

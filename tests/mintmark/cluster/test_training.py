@@ -1,0 +1,111 @@
+"""What the fit finds where pixels fail, its curriculum, its determinism and its refusals."""
+
+from dataclasses import replace
+from itertools import islice
+
+import numpy as np
+import pytest
+import torch
+
+from mintmark.cluster import kmeans
+from mintmark.cluster.scores import accuracy, contingency
+from mintmark.cluster.training import CHECK_EVERY, fit, train
+from mintmark.errors import BadInput
+
+
+def agreement(clusters, codes):
+    return accuracy(contingency(clusters.numpy(), codes, num_clusters=2, num_classes=2)).value
+
+
+def test_shapes_that_pixels_confuse_are_told_apart(shifted, recipe):
+    images, codes = shifted
+    by_pixels = kmeans.fit(images, num_clusters=2, recipe=kmeans.Recipe(starts=10, steps=50), seed=0)
+    by_warps = fit(images, num_clusters=2, recipe=recipe, seed=0)
+    assert agreement(by_pixels.clusters[by_pixels.losses.argmin()], codes) < 0.75
+    assert agreement(by_warps.clusters[by_warps.losses.argmin()], codes) > 0.95
+    assert by_warps.losses.min() < 0.1 * by_pixels.losses.min()
+
+
+def test_best_start_is_the_one_of_lowest_final_loss_and_assigns_as_reported(shifted, recipe):
+    images, _ = shifted
+    found = fit(images, num_clusters=2, recipe=replace(recipe, starts=4, steps=60), seed=1)
+    assigned = found.best.assign(images)
+    assert torch.equal(assigned.clusters, found.clusters[found.losses.argmin()])
+    assert assigned.distances.mean().item() == pytest.approx(found.losses.min().item(), rel=1e-6)
+
+
+def test_same_seed_gives_the_same_bits_and_another_seed_does_not(shifted, recipe):
+    images, _ = shifted
+    short = replace(recipe, starts=4, steps=60, identity_steps=20)
+    first, second, other = (fit(images, num_clusters=2, recipe=short, seed=seed) for seed in (0, 0, 1))
+    assert torch.equal(first.losses, second.losses)
+    assert torch.equal(first.best.prototypes, second.best.prototypes)
+    assert first.history == second.history
+    assert not torch.equal(first.losses, other.losses)
+
+
+def test_curriculum_begins_with_the_identity_and_turns_affine_at_the_latest_when_time_is_up(shifted, recipe):
+    patient = replace(recipe, starts=2, plateau=0.0, identity_steps=40, steps=60)
+    steps = list(train(shifted[0], num_clusters=2, recipe=patient, seed=0))
+    assert [step.transformation for step in steps] == ["identity"] * 40 + ["affine"] * 20
+    assert [step.number for step in steps] == list(range(1, 61))
+
+
+def test_curriculum_turns_affine_earlier_on_a_plateau(shifted, recipe):
+    hasty = replace(recipe, starts=2, plateau=0.99, identity_steps=200)
+    steps = islice(train(shifted[0], num_clusters=2, recipe=hasty, seed=0), 3 * CHECK_EVERY)
+    turned = [step.transformation for step in steps].index("affine")
+    assert turned == 2 * CHECK_EVERY
+
+
+def test_heads_stay_zero_until_the_affine_stage(shifted, recipe):
+    steps = train(shifted[0], num_clusters=2, recipe=replace(recipe, plateau=0.0, identity_steps=30), seed=0)
+    moved = [step.network.affine_weight.abs().sum().item() > 0 for step in islice(steps, 35)]
+    assert moved == [False] * 30 + [True] * 5
+
+
+def test_prices_even_out_clusters_only_where_charged(digits, recipe):
+    images, _ = digits.take(np.arange(400)).tensors()
+    charged = replace(recipe, starts=6, steps=100, identity_steps=200, plateau=0.0, priced=1.0, price_rate=0.05)
+    clusters = {}
+    for share in (0.0, 1.0):
+        steps = train(images, num_clusters=10, recipe=replace(charged, priced_starts=share), seed=0)
+        *_, last = steps
+        centred = images - images.min()
+        clusters[share] = last.network.distances(centred, None).argmin(dim=1)
+    spread = {
+        share: np.mean([np.bincount(start, minlength=10).std() for start in found.numpy()])
+        for share, found in clusters.items()
+    }
+    assert spread[1.0] < 0.8 * spread[0.0]
+
+
+def test_white_background_is_found_as_well_as_a_black_one(shifted, recipe):
+    images, codes = shifted
+    found = fit(-images, num_clusters=2, recipe=recipe, seed=0)
+    assert agreement(found.clusters[found.losses.argmin()], codes) > 0.95
+
+
+def test_runaway_learning_rate_stops_with_one_line(shifted, recipe):
+    wild = replace(recipe, learning_rate=1e30, prototype_learning_rate=1e30)
+    with pytest.raises(BadInput, match="loss left the finite numbers"):
+        fit(shifted[0], num_clusters=2, recipe=wild, seed=0)
+
+
+def test_identical_images_are_refused(recipe):
+    with pytest.raises(BadInput, match="expected at least 2 different images for 2 clusters, got 1 among 9 records"):
+        fit(torch.zeros(9, 1, 8, 8), num_clusters=2, recipe=recipe, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("starts", 0, "starts must be at least 1, got 0"),
+        ("priced_starts", 1.5, r"priced_starts must lie in 0\.\.1, got 1.5"),
+        ("plateau", -0.1, "plateau must not be negative, got -0.1"),
+        ("learning_rate", 0.0, "learning_rate must be above 0, got 0.0"),
+    ],
+)
+def test_recipe_refuses_impossible_numbers(recipe, name, value, message):
+    with pytest.raises(ValueError, match=message):
+        replace(recipe, **{name: value})
