@@ -15,3 +15,7 @@ TELEMETRY_OFF = {
 }
 
 os.environ.update(TELEMETRY_OFF)
+
+# A run without a server starts one for itself; on a busy machine its first start, with a new database, takes longer
+# than Prefect's own limit of twenty seconds.
+os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "180")
