@@ -106,6 +106,8 @@ class RecordWriter:
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Append a batch whose columns equal the schema's."""
+        if batch.num_rows == 0:
+            return  # it would leave an empty row group
         self.rows += batch.num_rows
         self._writer.write_batch(batch.cast(self.schema) if batch.schema != self.schema else batch)
 
@@ -159,10 +161,11 @@ def payload_array(batch: pa.RecordBatch | pa.Table, kind: Kind) -> np.ndarray:
 
 def tensor_column(payload: np.ndarray) -> pa.Array:
     """The inverse of `payload_array`: an Arrow fixed_shape_tensor column."""
-    # a copy into fresh memory: NumPy calls (N, H, W, 1) contiguous whatever its strides, and Arrow believes the strides
-    fresh = np.empty(payload.shape, payload.dtype)
-    fresh[...] = payload
-    return pa.FixedShapeTensorArray.from_numpy_ndarray(fresh)
+    kind = pa.fixed_shape_tensor(pa.from_numpy_dtype(payload.dtype), payload.shape[1:])
+    values = pa.array(
+        payload.flatten()
+    )  # row by row whatever its layout in memory, which Arrow's own way would ask for
+    return pa.ExtensionArray.from_storage(kind, pa.FixedSizeListArray.from_arrays(values, type=kind.storage_type))
 
 
 def _open(path: Path) -> pq.ParquetFile:

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mintmark.data.images import read_images, write_images
-from mintmark.data.records import Form
+from mintmark.data.records import Form, read_form
 from mintmark.errors import BadInput
 from mintmark.evidence import read_report
 from tasks.params import load
@@ -81,6 +81,7 @@ def test_every_planted_fault_is_quarantined_for_its_reason_and_nothing_else_is(t
     ingested = pq.read_table(tmp_path / "ingest" / "records.parquet")
     kept = ingested.filter([row not in expected for row in range(50)])
     assert pq.read_table(tmp_path / "validate" / "accepted.parquet").equals(kept)
+    assert read_form(tmp_path / "validate" / "quarantine.parquet") == FORM  # still a record file
     assert quarantine.drop_columns("reasons").equals(ingested.filter([row in expected for row in range(50)]))
 
 
@@ -136,7 +137,8 @@ def test_no_digit_is_quarantined_by_the_limits_that_ship(tmp_path: Path, digits)
     write_images(tmp_path / "ingest" / "records.parquet", digits)
     run(load("validate", Params, path=ROOT / "params.yaml"), tmp_path)
     assert read_report(tmp_path / "validate")["quarantine_rate"].value == 0.0
-    assert pq.read_metadata(tmp_path / "validate" / "quarantine.parquet").num_rows == 0
+    quarantine = pq.read_metadata(tmp_path / "validate" / "quarantine.parquet")
+    assert (quarantine.num_rows, quarantine.num_row_groups) == (0, 0)
     assert len(read_images(tmp_path / "validate" / "accepted.parquet")) == 1797
 
 
