@@ -1,6 +1,6 @@
 """The network of deep transformation-invariant K-means (Monnier, Groueix and Aubry, NeurIPS 2020).
 
-The loss of an image x is min_k || x - T(c_k; theta_k(x)) ||^2 (their equation 3): each cluster k predicts from the image
+The loss of an image x is min_k || x - T(c_k; theta_k(x)) ||^2: each cluster k predicts from the image
 the affine transformation that brings its prototype c_k nearest to it. Several starts, which share nothing, run side by
 side in one program: every parameter leads with the start. Knows nothing of optimisers or labels.
 """

@@ -19,11 +19,11 @@ class Fidelity(NamedTuple):
     """What is true of each record; the means are the published measures.
 
     Attributes:
-        covered: A real record whose ball holds a synthetic one. Mean: coverage (Naeem et al. 2020, equation 6).
+        covered: A real record whose ball holds a synthetic one. Mean: coverage (Naeem et al. 2020).
         recalled: A real record that lies in the synthetic manifold. Mean: recall (Kynkaanniemi et al. 2019, equation 2).
         precise: A synthetic record that lies in the real manifold. Mean: precision (the same).
-        density: 1/k of the number of real balls that hold a synthetic record. Mean: density (Naeem et al., equation 5);
-            it may exceed 1.
+        density: 1/k of the number of real balls that hold a synthetic record. Mean: density (Naeem et
+            al.); it may exceed 1.
     """
 
     covered: Bool[torch.Tensor, " real"]

@@ -112,8 +112,9 @@ def judge(
 
     Args:
         real: The real records' features; at least twice as many as `rules.neighbours`, and two more.
+        real_codes: The region of each, 0 to `num_regions` - 1.
         synthetic: The released records' features; at least one.
-        real_codes, synthetic_codes: The region of each, 0 to `num_regions` - 1.
+        synthetic_codes: The region of each.
         num_regions: How many regions there are.
         rules: How they are judged.
         rng: Draws the halvings.

@@ -1,5 +1,7 @@
 """K-means against scikit-learn from the same starts, hand-made clusters, and its refusals."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -47,7 +49,7 @@ def test_loss_never_rises_from_step_to_step(digits):
     history = fit(images, num_clusters=10, recipe=RECIPE, seed=1).history
     for start in range(RECIPE.starts):
         losses = [entry.loss for entry in history if entry.start == start]
-        assert all(after <= before + 1e-6 for before, after in zip(losses, losses[1:], strict=False))
+        assert all(after <= before + 1e-6 for before, after in pairwise(losses))
 
 
 def test_emptied_cluster_takes_the_farthest_point():
