@@ -125,11 +125,11 @@ def _scores(detector: Detector, trial: Trial, calibration: torch.Tensor) -> Scor
 
 
 def _measure(every: Sequence[Scores], params: Params, rng: np.random.Generator) -> list[Measurement]:
-    """All measurements, the AUROCs of all detectors first; the first detector is the baseline of the comparisons."""
-    baseline, *others = every
+    """All measurements, the AUROCs first; the last detector is compared with each of the simpler ones before it."""
+    *baselines, last = every
     return [
         *(found for one in every for found in ranking(one, rng=rng, level=params.level)),
-        *(advantage(one, over=baseline, rng=rng, level=params.level) for one in others),
+        *(advantage(last, over=one, rng=rng, level=params.level) for one in baselines),
         *(
             found
             for one in every

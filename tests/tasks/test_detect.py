@@ -81,6 +81,25 @@ def test_negatives_are_found_by_the_baselines_and_the_score_keeps_its_promise(da
         assert (report[f"{kind}_false_alarm_rate"].low or 0) <= 0.1
 
 
+def test_the_generator_is_compared_with_each_baseline_on_the_same_records(data_dir: Path):
+    run(PARAMS, data_dir)
+    report = read_report(data_dir / "detect")
+    for baseline in ("pca_residual", "nearest"):
+        difference = (report["anogan_auroc"].value or 0) - (report[f"{baseline}_auroc"].value or 0)
+        assert report[f"anogan_minus_{baseline}_auroc"].value == pytest.approx(difference, abs=1e-5)
+
+
+def test_what_the_guard_gives_away_is_measured_on_its_training_records(data_dir: Path):
+    run(PARAMS, data_dir)
+    report, guard = read_report(data_dir / "detect"), load_guard(data_dir / "detect" / "detector.safetensors")
+    fitted_on = guard.detector.score(read_images(data_dir / "split" / "train.parquet").tensors()[0])
+    fresh = guard.detector.score(read_images(data_dir / "split" / "test.parquet").tensors()[0])
+    assert report["pca_residual_member_auroc"].n == 30 + 40
+    expected = (fresh[:, None] > fitted_on).float().mean().item()  # of all records; the stage takes some of each
+    assert expected > 0.55
+    assert report["pca_residual_member_auroc"].value == pytest.approx(expected, abs=0.1)
+
+
 def test_the_guard_in_the_file_raises_the_alarms_that_the_report_counts(data_dir: Path):
     run(PARAMS, data_dir)
     report, guard = read_report(data_dir / "detect"), load_guard(data_dir / "detect" / "detector.safetensors")

@@ -49,12 +49,13 @@ def test_an_image_of_the_bank_is_found_with_its_class_and_no_loss(networks):
     assert found.codes.tolist() == searched.bank.codes.tolist() == [0, 1, 2] * 8
 
 
-def test_each_descent_is_adam_s_on_that_image_alone(networks, made):
+@pytest.mark.parametrize("weight", [0.1, 1.0])
+def test_each_descent_is_adam_s_on_that_image_alone(networks, made, weight: float):
     """The reference: for each image and each start one search by itself, and the lowest loss of both."""
-    searched = detector(networks, num_steps=10)
+    searched = detector(networks, num_steps=10, feature_weight=weight)
     features = searched.discriminator.features(made)
-    distances = 0.9 * torch.cdist(made.flatten(1), searched.bank.images, p=1)
-    distances += 0.1 * torch.cdist(features, searched.bank.features, p=1)
+    distances = (1 - weight) * torch.cdist(made.flatten(1), searched.bank.images, p=1)
+    distances += weight * torch.cdist(features, searched.bank.features, p=1)
     expected = torch.full((len(made),), torch.inf)
     for image, starts in enumerate(distances.argsort(dim=1)[:, :2].tolist()):
         for start in starts:
@@ -62,8 +63,8 @@ def test_each_descent_is_adam_s_on_that_image_alone(networks, made):
             adam = torch.optim.Adam([latent], lr=0.1)
             for _ in range(11):
                 generated = searched.generator(latent, searched.bank.codes[start][None])
-                loss = 0.9 * (made[image] - generated).abs().sum()
-                loss = loss + 0.1 * (features[image] - searched.discriminator.features(generated)).abs().sum()
+                mismatch = (features[image] - searched.discriminator.features(generated)).abs().sum()
+                loss = (1 - weight) * (made[image] - generated).abs().sum() + weight * mismatch
                 expected[image] = min(expected[image], loss.detach())
                 adam.zero_grad()
                 loss.backward()
