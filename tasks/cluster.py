@@ -21,12 +21,12 @@ from mintmark.cluster.model import AffineClusters, save_clusters
 from mintmark.cluster.pictures import Bar, Row, draw_coverage, draw_prototypes
 from mintmark.cluster.scores import contingency, matching
 from mintmark.data.images import ImageSet, read_images, to_unit
+from mintmark.devices import DeviceName, pick_device
 from mintmark.errors import BadInput
 from mintmark.evidence import Measurement, Report, write_report
 from mintmark.fidelity.coverage import compare
 from mintmark.fidelity.regions import Judgement, Rules, judge
 from mintmark.files import whole_file
-from mintmark.gan.devices import DeviceName, pick_device
 from tasks.params import main
 
 HEADLINE = ("dti_accuracy", "kmeans_accuracy", "coverage_min", "clusters_covered", "clusters_missed", "clusters_copied")

@@ -20,9 +20,9 @@ from mintmark.anomaly.pictures import Explained, draw_explanations, draw_roc, ro
 from mintmark.anomaly.threshold import calibrate, spread
 from mintmark.anomaly.trial import Trial, at_most, set_up
 from mintmark.data.images import read_images, to_unit
+from mintmark.devices import DeviceName, pick_device
 from mintmark.evidence import Measurement, Report, write_report
 from mintmark.files import whole_file
-from mintmark.gan.devices import DeviceName, pick_device
 from mintmark.gan.model import load_discriminator, load_generator
 from tasks.params import main
 

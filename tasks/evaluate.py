@@ -20,9 +20,9 @@ from mintmark.classify.cost import step_flops
 from mintmark.classify.model import save_classifier
 from mintmark.classify.training import Recipe
 from mintmark.data.images import ImageSet, read_images
+from mintmark.devices import DeviceName, pick_device
 from mintmark.evidence import Report, write_report
 from mintmark.files import whole_file
-from mintmark.gan.devices import DeviceName, pick_device
 from mintmark.utility.arms import ARMS, AUGMENTED_ARMS, MIXED_ARMS, Arm, Material, Mixture, check_alike
 from mintmark.utility.choices import choose
 from mintmark.utility.comparison import Outcome

@@ -14,10 +14,10 @@ from jaxtyping import Int64
 
 from mintmark.data.images import ImageSet, image_batch, synthetic_ids, to_bytes
 from mintmark.data.records import Form, RecordWriter
+from mintmark.devices import DeviceName, pick_device
 from mintmark.errors import BadInput
 from mintmark.evidence import Measurement, Report, write_report
 from mintmark.gan.cost import image_flops
-from mintmark.gan.devices import DeviceName, pick_device
 from mintmark.gan.model import load_generator
 from mintmark.gan.sampling import sample
 from mintmark.progress import track

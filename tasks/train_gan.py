@@ -19,12 +19,12 @@ import torch
 
 import mintmark.gan
 from mintmark.data.images import ImageSet, read_images, to_bytes
+from mintmark.devices import DeviceName, allow_fast, fix_order, pick_device
 from mintmark.errors import BadInput
 from mintmark.evidence import Measurement, Report, write_report
 from mintmark.files import PARTIAL, whole_file
 from mintmark.gan import checkpoint, diagnosis
 from mintmark.gan.cost import step_flops
-from mintmark.gan.devices import DeviceName, allow_fast, fix_order, pick_device
 from mintmark.gan.history import COLUMNS, as_csv, summarise
 from mintmark.gan.model import save_discriminator, save_generator
 from mintmark.gan.networks import Generator

@@ -9,12 +9,12 @@ import copy
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from jaxtyping import Float, Int64
 from torch import nn
 
+from mintmark.devices import PrecisionName, pick_precision
 from mintmark.gan.augmentation import Augmentation, augment
 from mintmark.gan.batches import BalancedSampler, Batch
 from mintmark.gan.losses import LOSSES, LossName, class_energy_distance, gradient_penalty
@@ -39,7 +39,7 @@ class Config:
         diversity_weight: Weight of the energy distance within classes in the generator's loss; 0 leaves it out.
         augmentation: What the discriminator sees, real or fake.
         ema_decay: Decay a step of the average of the generator's weights that is kept.
-        precision: "float32", or "bfloat16" for autocast.
+        precision: "float32", "bfloat16" for autocast, or "auto" for the faster of the two.
     """
 
     loss: LossName
@@ -56,7 +56,7 @@ class Config:
     diversity_weight: float
     augmentation: Augmentation
     ema_decay: float
-    precision: Literal["float32", "bfloat16"]
+    precision: PrecisionName
 
     def __post_init__(self) -> None:
         for key in ("latent_size", "generator_width", "discriminator_width", "batch_size", "penalty_interval"):
@@ -125,7 +125,8 @@ def initial_state(
             shape=shape, num_classes=num_classes, latent_size=config.latent_size, width=config.generator_width
         )
         discriminator = Discriminator(shape=shape, num_classes=num_classes, width=config.discriminator_width)
-    layout = _memory_format(config, device)
+    precision = pick_precision(config.precision, device=device, height=shape[0], width=shape[1])
+    layout = _memory_format(device, precision)
     generator = generator.to(device).to(memory_format=layout)  # type: ignore[call-overload]
     discriminator = discriminator.to(device).to(memory_format=layout)  # type: ignore[call-overload]
     return State(
@@ -164,7 +165,8 @@ def train(
         FloatingPointError: a loss or gradient is not finite; the weights are those from before that update.
     """
     num_classes = int(codes.max()) + 1 if num_classes is None else num_classes
-    sampler = BalancedSampler(images.to(memory_format=_memory_format(config, images.device)), codes, num_classes)
+    layout = _memory_format(images.device, _precision(config, images))
+    sampler = BalancedSampler(images.to(memory_format=layout), codes, num_classes)
     if state is None:
         _, channels, height, width = images.shape
         state = initial_state(
@@ -177,7 +179,7 @@ def train(
 def _step(state: State, sampler: BalancedSampler, config: Config) -> Step:
     batch = sampler.draw(config.batch_size, rng=state.rng)
     latents = torch.randn((config.batch_size, config.latent_size), generator=state.rng).to(batch.images.device)
-    with _autocast(config, batch.images.device):
+    with _autocast(config, batch.images):
         fake = state.generator(latents, batch.codes).float()
     penalised = config.penalty_weight > 0 and state.step % config.penalty_interval == 0
     discriminator_loss, real_logit, fake_logit, penalty = _update_discriminator(
@@ -204,7 +206,7 @@ def _update_discriminator(
     """One update; returns the loss, the mean real logit, the mean fake logit and the penalty."""
     images = augment(torch.cat([batch.images, fake]), config.augmentation, rng=state.rng)
     images.requires_grad_(penalised)
-    with _autocast(config, images.device):
+    with _autocast(config, images):
         logits = state.discriminator(images, batch.codes.repeat(2)).float()
     real, fake_logits = logits.chunk(2)
     loss = LOSSES[config.loss].discriminator(real, fake_logits)
@@ -221,7 +223,7 @@ def _update_generator(state: State, batch: Batch, fake: torch.Tensor, config: Co
     """One update through the updated discriminator; returns the loss."""
     images = augment(torch.cat([batch.images, fake]), config.augmentation, rng=state.rng)
     state.discriminator.requires_grad_(False)
-    with _autocast(config, images.device):
+    with _autocast(config, images):
         features = state.discriminator.features(images)
         logits = state.discriminator.judge(features, batch.codes.repeat(2))
     state.discriminator.requires_grad_(True)
@@ -266,11 +268,17 @@ def _adam(network: nn.Module, learning_rate: float, config: Config) -> torch.opt
     return torch.optim.Adam(network.parameters(), lr=learning_rate, betas=(config.beta1, config.beta2))
 
 
-def _memory_format(config: Config, device: torch.device) -> torch.memory_format:
+def _memory_format(device: torch.device, precision: torch.dtype) -> torch.memory_format:
     """Channels last where bf16 convolutions or a GPU want it."""
-    last = device.type == "cuda" or config.precision == "bfloat16"
+    last = device.type == "cuda" or precision == torch.bfloat16
     return torch.channels_last if last else torch.contiguous_format
 
 
-def _autocast(config: Config, device: torch.device) -> torch.autocast:
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=config.precision == "bfloat16")
+def _autocast(config: Config, images: torch.Tensor) -> torch.autocast:
+    precision = _precision(config, images)
+    return torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=precision == torch.bfloat16)
+
+
+def _precision(config: Config, images: torch.Tensor) -> torch.dtype:
+    height, width = images.shape[-2:]
+    return pick_precision(config.precision, device=images.device, height=height, width=width)

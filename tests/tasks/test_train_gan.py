@@ -20,6 +20,7 @@ from mintmark.data.records import Form, RecordWriter
 from mintmark.errors import BadInput
 from mintmark.evidence import read_report
 from mintmark.gan.model import load_discriminator, load_generator
+from mintmark.shadow.recipes import gan_recipe
 from tasks.params import build
 from tasks.train_gan import Params, run
 
@@ -94,6 +95,13 @@ def test_it_writes_every_out_and_nothing_else(data_dir):
         rows = list(csv.DictReader(lines))
     assert [row["step"] for row in rows] == ["2", "4", "5"]
     assert all(np.isfinite(float(value)) for row in rows for value in row.values())
+
+
+def test_the_weights_tell_their_recipe_so_that_a_shadow_can_follow_it(data_dir):
+    params = params_of()
+    run(params, data_dir)
+    found = gan_recipe(data_dir / "train_gan" / "generator.safetensors")
+    assert (found.config, found.steps) == (params.recipe, 5)
 
 
 def test_the_report_measures_memory_and_coverage_with_intervals(data_dir):
