@@ -7,9 +7,9 @@ Knows nothing of models.
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float, Int64
 from scipy import stats
-from scipy.linalg import cho_factor, cho_solve
 from scipy.spatial.distance import cdist
 
 FOLDS = 5
@@ -82,8 +82,10 @@ def _fold_aucs(
 ) -> Float[np.ndarray, " columns"]:
     """The AUC on one held-out fold of each column of labels; one half where the fold holds one sort only."""
     known = labels[~held_out].astype(float)
-    factor = cho_factor(kernel[np.ix_(~held_out, ~held_out)] + RIDGE * np.eye(int((~held_out).sum())))
-    answers = kernel[np.ix_(held_out, ~held_out)] @ cho_solve(factor, known - known.mean(axis=0))
+    # in PyTorch, whose threads a stage fixes; NumPy's would be the machine's
+    ridged = torch.from_numpy(kernel[np.ix_(~held_out, ~held_out)] + RIDGE * np.eye(len(known)))
+    weights = torch.cholesky_solve(torch.from_numpy(known - known.mean(axis=0)), torch.linalg.cholesky(ridged))
+    answers = (torch.from_numpy(kernel[np.ix_(held_out, ~held_out)]) @ weights).numpy()
     members = labels[held_out]
     num_members, num_others = members.sum(axis=0), (~members).sum(axis=0)
     ranks = stats.rankdata(answers, axis=0)

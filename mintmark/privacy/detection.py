@@ -66,7 +66,7 @@ def num_beyond(scores: Scores, *, order: int) -> np.ndarray:
     """How many members lie above the non-members' `order`-th largest score: (*draws)."""
     place = scores.non_members.shape[-1] - order
     threshold = np.partition(scores.non_members, place, axis=-1)[..., place]
-    return (scores.members > threshold[..., None]).sum(axis=-1)
+    return np.asarray((scores.members > threshold[..., None]).sum(axis=-1))
 
 
 def beyond_p_value(hits: np.ndarray, *, num_members: int, num_non_members: int, order: int) -> np.ndarray:

@@ -1,0 +1,67 @@
+"""Attacks on a release: a release with replayed members is caught, an independent one is not."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.spatial.distance import cdist
+
+from mintmark.classify.training import Recipe
+from mintmark.data.images import ImageSet, to_unit
+from mintmark.fidelity.copies import pixels
+from mintmark.intervals import auc
+from mintmark.privacy.detection import detect
+from mintmark.privacy.parties import Parties
+from mintmark.privacy.samples import attack_samples, auxiliary_scores, calibrated_scores, nearest_scores
+
+RECIPE = Recipe(steps=40, batch_size=32, learning_rate=5e-3, weight_decay=0.0, width=4)
+
+
+@pytest.fixture(scope="module")
+def parties(digits: ImageSet) -> Parties:
+    rows = np.random.default_rng(0).permutation(len(digits))
+    members, non_members, reference, bystanders = (
+        digits.take(part) for part in np.split(rows, [400, 700, 850])
+    )
+    return Parties(members=members, non_members=non_members, reference=reference, bystanders=bystanders)
+
+
+def test_distances_by_hand():
+    synthetic, reference = torch.tensor([[0.0, 0.0], [1.0, 1.0]]), torch.tensor([[0.0, 1.0]])
+    queries = torch.tensor([[0.0, 0.5], [1.0, 1.0]])
+    nearness = nearest_scores(queries, synthetic)
+    assert nearness == pytest.approx([-0.5, 0.0])
+    assert calibrated_scores(nearness, queries, reference) == pytest.approx([0.0, np.log(1.0) - np.log(1e-6)])
+
+
+def test_distances_agree_with_scipy(parties: Parties):
+    queries, release = parties.pixels(), pixels(parties.bystanders.images)
+    found = nearest_scores(queries, release)
+    assert found == pytest.approx(-cdist(queries.numpy(), release.numpy()).min(axis=1), abs=1e-5)
+
+
+def test_a_release_of_members_is_caught_and_one_of_others_is_not(parties: Parties):
+    leaky = attack_samples(parties.members.take(np.arange(60)), parties, recipe=RECIPE, seed=0)
+    honest = attack_samples(parties.bystanders.take(np.arange(60)), parties, recipe=RECIPE, seed=0)
+    assert set(leaky) == {"nearest", "calibrated", "auxiliary"}
+    caught = detect(leaky, fpr=0.01, level=0.05)
+    assert caught.detected
+    assert caught.side == "high"
+    assert not detect(honest, fpr=0.01, level=0.001).detected
+
+
+def test_the_auxiliary_discriminator_finds_members_that_look_synthetic():
+    """Every member carries a mark that the synthetic records carry too; the reference does not."""
+    rng = np.random.default_rng(1)
+    marked, plain, reference = (rng.integers(0, 80, (50, 8, 8, 1)) for _ in range(3))
+    marked[:, 2:4, 2:4] = 255
+    sets = [to_unit(images.astype(np.uint8)) for images in (marked, plain, reference)]
+    synthetic = sets[0].flip(3)
+    found = auxiliary_scores(torch.cat(sets[:2]), synthetic, sets[2], recipe=RECIPE, seed=0)
+    assert auc(found[:50], found[50:]) > 0.95
+
+
+def test_the_same_seed_gives_the_same_scores(parties: Parties):
+    release = parties.bystanders
+    one, same, other = (attack_samples(release, parties, recipe=RECIPE, seed=seed) for seed in (1, 1, 2))
+    assert (one["auxiliary"].members == same["auxiliary"].members).all()
+    assert (one["auxiliary"].members != other["auxiliary"].members).any()
