@@ -20,6 +20,7 @@ SHUFFLES = 20
 WORDS = {"kmeans": "K-means", "dti": "clusters up to affine warps"}
 CHANCE = "chance_accuracy"
 WITHOUT = "missed_when_removed"
+DETECTABLE = "copies_detectable"
 
 Ends = tuple[float, float | None, float | None]
 
@@ -69,7 +70,7 @@ def reach(judgement: Judgement) -> tuple[Measurement, ...]:
     assert worst.coverage is not None
     reached = round(worst.coverage.value * worst.real_records)
     without = sum(region.status_without == "missed" for region in regions)
-    num = len(regions)
+    num, detectable = len(regions), [region.detectable for region in regions if region.detectable is not None]
     return (
         _measured(
             "coverage_min",
@@ -86,7 +87,15 @@ def reach(judgement: Judgement) -> tuple[Measurement, ...]:
             value=float(sum(region.copied for region in regions)),
             unit="count",
             n=num,
+            control=DETECTABLE,
             note="More released records close to real ones than real ones are to each other.",
+        ),
+        Measurement(
+            name=DETECTABLE,
+            value=max(detectable, default=None),
+            unit="rate",
+            n=len(detectable),
+            note="Control: this share of copies among a cluster's released records would be named, in any cluster.",
         ),
         _measured(
             WITHOUT,

@@ -125,8 +125,7 @@ def judge(
     widths = radii(real, k=rules.neighbours)
     covered = covered_by(real, synthetic, widths).cpu().numpy()
     floors = _halvings(real, real_codes, synthetic, num_regions=num_regions, rules=rules, rng=rng)
-    near_real = nearest(real, real, same_set=True).distances[:, 0].cpu().numpy()
-    near_synthetic = nearest(synthetic, real).distances[:, 0].cpu().numpy()
+    near_real, near_synthetic = _nearest_real(real, synthetic)
     regions = []
     for region in range(num_regions):
         mine, theirs = real_codes == region, synthetic_codes == region
@@ -149,6 +148,12 @@ def judge(
             )
         )
     return Judgement(regions=tuple(regions), floor=floors.all_real, matched=floors.all_released)
+
+
+def _nearest_real(real: torch.Tensor, synthetic: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Each real record's distance to the nearest other real one, and each released record's to the nearest real one."""
+    among = nearest(real, real, same_set=True).distances[:, 0]
+    return among.cpu().numpy(), nearest(synthetic, real).distances[:, 0].cpu().numpy()
 
 
 class _Floors(NamedTuple):

@@ -21,7 +21,7 @@ def make(shape=(8, 8, 1), *, moved=True):
     network = DTI(form, prototypes=seeded(STARTS, CLUSTERS, channels, height, width), rng=rng)
     if moved:
         with torch.no_grad():
-            network.affine_weight += 0.1 * torch.randn(network.affine_weight.shape, generator=rng)
+            network.affine_weight.add_(0.1 * torch.randn(network.affine_weight.shape, generator=rng))
     return network
 
 

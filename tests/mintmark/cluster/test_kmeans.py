@@ -31,7 +31,8 @@ def test_every_start_agrees_with_scikit_learn_from_the_same_centres(digits):
     points = images.flatten(1)
     centres = spread(points, num_clusters=10, starts=4, rng=torch.Generator().manual_seed(3))
     for start in range(4):
-        reference = Reference(10, init=centres[start].numpy(), n_init=1, algorithm="lloyd", tol=0, max_iter=100)
+        reference = Reference(10, algorithm="lloyd", tol=0, max_iter=100)
+        reference.set_params(init=centres[start].numpy(), n_init=1)
         reference.fit(points.numpy())
         assert found.losses[start].item() == pytest.approx(reference.inertia_ / points.numel(), rel=1e-4)
 

@@ -16,7 +16,7 @@ def make(prototypes, *, background=0.0, moved=0.0):
     form = Form(shape=(SIDE, SIDE, 1), num_clusters=len(prototypes), width=2, num_features=4, hidden=3)
     network = DTI(form, prototypes=prototypes[None], rng=rng)
     with torch.no_grad():
-        network.affine_weight += moved * torch.randn(network.affine_weight.shape, generator=rng)
+        network.affine_weight.add_(moved * torch.randn(network.affine_weight.shape, generator=rng))
     return AffineClusters(network=network, background=torch.tensor([background]))
 
 

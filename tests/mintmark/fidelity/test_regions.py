@@ -38,8 +38,10 @@ def test_region_that_a_release_leaves_out_is_missed_and_the_others_are_not():
     assert [region.status for region in found.regions] == ["covered", "missed", "covered"]
     missed = found.regions[1]
     assert missed.synthetic_records == 0
+    assert missed.coverage is not None
     assert missed.coverage.value == 0.0
     assert missed.matched == 0.0
+    assert missed.floor is not None
     assert missed.floor > 0.7
     assert missed.close is None
     assert missed.detectable is None
@@ -63,12 +65,15 @@ def test_copied_region_is_named_and_no_other():
     synthetic[codes == 0] = real[0][real[1] == 0] + 1e-3
     found = judged(synthetic, codes, real=real)
     assert [region.copied for region in found.regions] == [True, False, False]
-    assert found.regions[0].close.value == 1.0
+    close = found.regions[0].close
+    assert close is not None
+    assert close.value == 1.0
 
 
 def test_smallest_share_of_copies_that_would_be_named_is_named_and_one_less_is_not():
     real, (synthetic, codes) = blobs([NUM] * 3, seed=0), blobs([NUM] * 3, seed=1)
     fresh = judged(synthetic, codes, real=real).regions[0]
+    assert fresh.detectable is not None
     least = round(fresh.detectable * NUM)
     far = synthetic.clone()
     far[codes == 0] += 50.0  # none of them is close of itself

@@ -1,0 +1,209 @@
+"""The stage cluster, from files to files."""
+
+import json
+import subprocess
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from mintmark.cluster import kmeans, training
+from mintmark.cluster.model import load_clusters
+from mintmark.data.images import ImageSet, read_images, to_unit, write_images
+from mintmark.data.records import Form, RecordWriter
+from mintmark.evidence import read_report
+from mintmark.fidelity.regions import Rules
+from tasks import params as sections
+from tasks.cluster import Params, run
+
+ROOT = Path(__file__).resolve().parents[2]
+PARAMS = Params(
+    seed=0,
+    threads=1,
+    device="cpu",
+    num_clusters=None,
+    kmeans=kmeans.Recipe(starts=3, steps=20),
+    dti=training.Recipe(
+        starts=3,
+        priced_starts=0.5,
+        priced=0.6,
+        price_rate=0.025,
+        steps=60,
+        identity_steps=30,
+        plateau=0.02,
+        cooldown=0.2,
+        batch_size=32,
+        learning_rate=5e-3,
+        prototype_learning_rate=2e-2,
+        restart_below=0.2,
+        restart_noise=0.02,
+        width=2,
+        num_features=8,
+        hidden=4,
+    ),
+    regions=Rules(neighbours=3, covered_from=0.5, copy_quantile=0.05, halvings=3),
+)
+OUTPUTS = {
+    "prototypes.safetensors",
+    "prototypes.png",
+    "assignments.parquet",
+    "history.csv",
+    "coverage.png",
+    "report.json",
+    "metrics.json",
+}
+
+
+def write(data_dir: Path, train: ImageSet, release: ImageSet) -> Path:
+    write_images(data_dir / "split" / "train.parquet", train)
+    write_images(data_dir / "anonymise" / "release.parquet", release)
+    return data_dir
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path, toy_images) -> Path:
+    """Three easy classes, a tenth unlabelled; the release leaves out the first class."""
+    train, fresh = toy_images(num=90, seed=0), toy_images(num=150, seed=1)
+    codes = train.codes.copy()
+    codes[::10] = -1
+    train = ImageSet(ids=train.ids, codes=codes, images=train.images, classes=train.classes)
+    return write(tmp_path / "data", train, fresh.take(fresh.codes > 0))
+
+
+def test_stage_writes_clusters_pictures_and_a_report(data_dir: Path):
+    run(PARAMS, data_dir)
+    folder = data_dir / "cluster"
+    assert {path.name for path in folder.iterdir()} == OUTPUTS
+    report = read_report(folder)
+    assert report["dti_accuracy"].value == 1.0
+    assert report["kmeans_accuracy"].value == 1.0
+    assert report["dti_accuracy"].n == 81  # unlabelled records are clustered, but score nothing
+    assert sum(row["records"] for row in report.facts["clusters"]) == 90
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics["clusters_covered"] == report["clusters_covered"].value
+
+
+def test_class_that_the_release_leaves_out_is_named_missed(data_dir: Path):
+    run(PARAMS, data_dir)
+    report = read_report(data_dir / "cluster")
+    (missed,) = report.facts["missed"]
+    assert report.facts["clusters"][missed]["class"] == "class-0"
+    assert report["clusters_missed"].value == 1
+    assert report["coverage_min"].value == 0.0
+    assert report["missed_when_removed"].value == 1.0
+
+
+def test_assignments_are_those_of_the_saved_clusters(data_dir: Path):
+    run(PARAMS, data_dir)
+    clusters, facts = load_clusters(data_dir / "cluster" / "prototypes.safetensors")
+    assigned = pq.read_table(data_dir / "cluster" / "assignments.parquet").to_pandas()
+    for part, path in (("train", "split/train.parquet"), ("release", "anonymise/release.parquet")):
+        records, rows = read_images(data_dir / path), assigned[assigned["part"] == part]
+        again = clusters.assign(to_unit(records.images))
+        assert rows["id"].tolist() == list(records.ids)
+        assert rows["cluster"].tolist() == again.clusters.tolist()
+        assert np.allclose(rows["distance"], again.distances.numpy(), atol=1e-6)
+    train = assigned[assigned["part"] == "train"]
+    assert facts["records"] == np.bincount(train["cluster"], minlength=3).tolist()
+
+
+def test_history_holds_every_start_at_every_look(data_dir: Path):
+    run(PARAMS, data_dir)
+    history = pd.read_csv(data_dir / "cluster" / "history.csv")
+    assert list(history.columns) == ["start", "step", "loss", "transformation"]
+    assert history.groupby("step")["start"].apply(list).to_dict() == {step: [0, 1, 2] for step in (25, 50, 60)}
+
+
+def test_same_inputs_give_the_same_bytes(data_dir: Path):
+    names = sorted(OUTPUTS)
+    run(PARAMS, data_dir)
+    first = [(data_dir / "cluster" / name).read_bytes() for name in names]
+    run(PARAMS, data_dir)
+    assert [(data_dir / "cluster" / name).read_bytes() for name in names] == first
+
+
+def test_labels_play_no_part_in_the_clusters(data_dir: Path):
+    run(PARAMS, data_dir)
+    before, _ = load_clusters(data_dir / "cluster" / "prototypes.safetensors")
+    path = data_dir / "split" / "train.parquet"
+    train = read_images(path)
+    shuffled = np.random.default_rng(0).permutation(train.codes)
+    write_images(path, ImageSet(ids=train.ids, codes=shuffled, images=train.images, classes=train.classes))
+    run(PARAMS, data_dir)
+    after, _ = load_clusters(data_dir / "cluster" / "prototypes.safetensors")
+    assert torch.equal(before.prototypes, after.prototypes)
+
+
+def test_report_holds_no_record(data_dir: Path):
+    run(PARAMS, data_dir)
+    text = (data_dir / "cluster" / "report.json").read_text()
+    assert not any(one in text for one in read_images(data_dir / "split" / "train.parquet").ids)
+
+
+def test_section_of_params_yaml_is_of_this_form():
+    assert sections.load("cluster", Params, path=ROOT / "params.yaml").num_clusters is None
+
+
+def start(folder: Path, params: Params) -> subprocess.CompletedProcess[str]:
+    (folder / "params.yaml").write_text(json.dumps({"cluster": asdict(params)}))
+    return subprocess.run(
+        [sys.executable, "-m", "tasks.cluster"],
+        cwd=folder,
+        env={"PYTHONPATH": str(ROOT), "PATH": "", "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def unlabelled(images: np.ndarray) -> ImageSet:
+    ids = [str(row) for row in range(len(images))]
+    return ImageSet(ids=ids, codes=np.full(len(images), -1), images=images, classes=())
+
+
+NOISE = np.random.default_rng(0).integers(0, 255, (30, 8, 8, 1)).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("train", "release", "num_clusters", "message"),
+    [
+        (np.zeros((30, 8, 8, 1), np.uint8), NOISE, 2, "expected at least 2 different images for 2 clusters, got 1"),
+        (NOISE, NOISE, 31, "expected at least 31 records for 31 clusters, got 30"),
+        (NOISE, NOISE, None, "expected classes or a number in num_clusters, found neither"),
+        (NOISE, NOISE[:, :4], 2, "expected images of shape (8, 8, 1), got (4, 8, 1)"),
+        (NOISE, NOISE[:3], 2, "expected at least 4 records for 3 neighbours, got 3"),
+        (NOISE[:7], NOISE, 2, "expected at least 8 records for 3 neighbours, got 7"),
+    ],
+)
+def test_bad_input_is_one_line_that_names_the_file(
+    tmp_path: Path, monkeypatch, capsys, train, release, num_clusters, message
+):
+    write(tmp_path / "data", unlabelled(train), unlabelled(release))
+    (tmp_path / "params.yaml").write_text(json.dumps({"cluster": asdict(replace(PARAMS, num_clusters=num_clusters))}))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stopped:
+        sections.main("cluster", Params, run)
+    assert message in str(stopped.value)
+    assert str(stopped.value).count("\n") == 0
+    assert ".parquet: " in str(stopped.value)
+    assert not (tmp_path / "data" / "cluster").exists()
+
+
+def test_records_of_another_kind_end_with_one_line_and_leave_the_outputs_alone(tmp_path: Path, toy_images):
+    write(tmp_path / "data", toy_images(), toy_images())
+    form = Form(kind="table", classes=("a",), columns={"x": "double"})
+    with RecordWriter(tmp_path / "data" / "split" / "train.parquet", form):
+        pass
+    earlier = tmp_path / "data" / "cluster" / "report.json"
+    earlier.parent.mkdir()
+    earlier.write_text("earlier")
+    ended = start(tmp_path, PARAMS)
+    assert ended.returncode == 1
+    assert len(ended.stderr.splitlines()) == 1
+    assert "got kind 'table', which this stage cannot serve" in ended.stderr
+    assert earlier.read_text() == "earlier"
