@@ -27,12 +27,16 @@ STAGES = ("validate", "split", "train_gan", "generate", "anonymise", "evaluate",
 PARTS = ("train", "validation", "test", "reference")
 LOG_WIDTH = 120  # columns of the closing table where no terminal says how wide it is
 PICTURES = (
-    ("train_gan/samples.png", "Real and synthetic records", "What the generator learned to draw, beside what is real."),
+    ("train_gan/samples.png", "What the generator draws.", "Synthetic records, a row a class."),
     ("evaluate/arms.png", "Does it help?", "How well a classifier does on real records, by what taught it."),
-    ("audit/roc.png", "Does it leak?", "The further a curve lies above the diagonal, the better that attack."),
-    ("cluster/prototypes.png", "The kinds of record", "One prototype a region of the real data, found without labels."),
-    ("cluster/coverage.png", "What is covered", "How much of each region the synthetic data reach."),
-    ("detect/explain.png", "What looks strange", "Records that resemble none of the training records, and where."),
+    ("audit/roc.png", "Does it leak?", "The further a curve lies above the dotted diagonal, the better that attack."),
+    ("cluster/coverage.png", "What is covered.", "How much of each region of the real data the synthetic data reach."),
+    (
+        "cluster/prototypes.png",
+        "The kinds of record.",
+        "One prototype a region of the real data, found without labels.",
+    ),
+    ("detect/explain.png", "What looks strange.", "Records that resemble none of the training records, and where."),
 )
 
 

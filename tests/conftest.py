@@ -101,8 +101,12 @@ def stage_reports() -> dict[str, Report]:
             audit.append(rate(f"{threat}_{attack}_tpr", 0.012, 0.006, 0.022, n=1348))
         audit += [rate(f"{threat}_auc_bound", 0.561), rate(f"{threat}_tpr_bound", 0.031)]
         audit.append(rate(f"{threat}_detection_floor", 0.06))
-        controls.append({"name": "planted_copies", "threat": threat, "kind": "positive", "detected": True})
-        controls.append({"name": "independent_data", "threat": threat, "kind": "negative", "detected": False})
+        controls.append(
+            {"name": "planted_copies", "threat": threat, "kind": "positive", "detected": True, "by": "nearest"}
+        )
+        controls.append(
+            {"name": "independent_data", "threat": threat, "kind": "negative", "detected": False, "by": "density"}
+        )
     conclusive = dict.fromkeys(("samples", "classifier", "generator", "discriminator"), True)
     measurements: dict[str, list[Measurement]] = {
         "validate": [rate("quarantine_rate", 0.001, n=1797)],

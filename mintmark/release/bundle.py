@@ -104,8 +104,8 @@ def _write_evidence(folder: Path, contents: Contents) -> None:
     write_json(verdict_path.with_name("measurements.json"), contents.evidence)
     pictures = []
     for name, chart, alt in (
-        ("accuracy", charts.accuracy_chart(contents.evidence), "Accuracy of a classifier, by what taught it"),
-        ("attacks", charts.attack_chart(contents.evidence), "What each attack achieved, by threat model"),
+        ("accuracy", charts.accuracy_chart(contents.evidence), "Accuracy of a classifier, by what taught it."),
+        ("attacks", charts.attack_chart(contents.evidence), "What each attack achieved, by threat model."),
     ):
         if chart is not None:
             verdict_path.with_name(f"{name}.png").write_bytes(chart)

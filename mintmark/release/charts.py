@@ -59,7 +59,7 @@ def _forest(
         axes.plot(row["value"], place, "o", color=ACCENT, markersize=6)
     axes.set_yticks(range(len(shown)), [label for label, _ in shown])
     axes.set_ylim(len(shown) - 0.5, -0.5)
-    axes.set_title(title, loc="left", fontsize=11)
+    figure.suptitle(title, x=0.01, horizontalalignment="left", fontsize=11)
     axes.set_xlabel(f"{axis}; lines are 95% intervals")
     axes.grid(axis="x", color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)

@@ -6,6 +6,7 @@ published evidence and carries nothing else. No request leaves the page: styles 
 
 import base64
 import re
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -24,7 +25,7 @@ class Picture:
     """A picture on the page.
 
     Attributes:
-        title: What it shows, for its heading and for readers who cannot see it.
+        title: What it shows, with its full stop or question mark.
         caption: How to read it, in plain words.
         png: Its bytes.
     """
@@ -32,6 +33,12 @@ class Picture:
     title: str
     caption: str
     png: bytes
+
+    @property
+    def wide(self) -> bool:
+        """Whether it is more than twice as wide as high; a PNG states its size in its first chunk."""
+        width, height = struct.unpack(">II", self.png[16:24])
+        return width > 2 * height
 
     @property
     def uri(self) -> str:
@@ -86,7 +93,7 @@ def everything(reports: Mapping[str, Report]) -> dict[str, Any]:
             for measurement in report.measurements
         ],
         "conclusive": dict(facts.get("conclusive", {})),
-        "controls": [{**control, "as_expected": as_expected(control)} for control in facts.get("controls", [])],
+        "controls": [{"by": None, **one, "as_expected": as_expected(one)} for one in facts.get("controls", [])],
     }
 
 

@@ -26,7 +26,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     ),
     "audit": (
         rf"({_THREAT})_(auc_bound|tpr_bound|detection_floor)",
-        rf"({_THREAT})_[a-z][a-z0-9_]{{0,40}}_(auc|tpr)",
+        rf"({_THREAT})_[a-z][a-z0-9_]{{0,40}}_(auc|tpr|fpr)",
     ),
     "cluster": (r"(kmeans|dti)_(accuracy|nmi)", "coverage_min", "clusters_covered"),
     "detect": (r"[a-z][a-z0-9_]{0,40}_auroc",),
@@ -97,12 +97,18 @@ def _conclusive(audit: Report | None) -> dict[str, bool]:
 
 
 def _controls(audit: Report | None) -> list[dict[str, Any]]:
-    """Each control of the audit by name, threat model and kind, and whether it came out as it should."""
+    """Each control of the audit by name, threat model, kind and strongest attack, and whether it came out as it should."""
     stated = audit.facts.get("controls") if audit is not None else None
     if not isinstance(stated, list | tuple):
         return []
     return [
-        {"name": one["name"], "threat": one["threat"], "kind": one["kind"], "as_expected": as_expected(one)}
+        {
+            "name": one["name"],
+            "threat": one["threat"],
+            "kind": one["kind"],
+            "by": one["by"] if _is_plain(one.get("by")) else None,
+            "as_expected": as_expected(one),
+        }
         for one in stated
         if isinstance(one, Mapping)
         and _is_plain(one.get("name"))

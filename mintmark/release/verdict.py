@@ -6,6 +6,7 @@ Judges nothing: `gate` does. Written as `verdict.json`, which a person, the flow
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from mintmark.release import words
 from mintmark.release.rules import Finding
 
 VERDICT_FILE = "evidence/verdict.json"  # within a bundle
@@ -89,15 +90,16 @@ class Verdict:
     def _reason(self) -> str:
         """The words that complete "because"."""
         if self.work_on is not None:
-            finding = next(one for one in self.findings if one.rule.name == self.work_on.rule)
-            if finding.status == "not measured":
-                return f"one rule could not be checked: {finding.rule.name}"
-            return f"this does not hold: {finding.rule.name}"
+            broken = _rule(next(one for one in self.findings if one.rule.name == self.work_on.rule))
+            if broken["status"] == "not measured":
+                return f'the rule "{broken["name"]}" could not be checked: nothing was measured'
+            found, limit = words.number(broken["judged"], broken["unit"]), words.limit(broken)
+            return f'the rule "{broken["name"]}" does not hold: found {found}, allowed {limit}'
         bearing = [finding for finding in self.findings if any(one in finding.rule.artefacts for one in self.set or ())]
         numbers = [finding.rule for finding in reversed(bearing) if finding.rule.measurement is not None]
         foremost = {rule.stage: rule.name for rule in numbers}
         said = [finding.rule.name for finding in bearing if finding.rule.name in foremost.values()]
-        return f"all {len(bearing)} rules passed: {_and(said)}"
+        return f"all {len(bearing)} rules passed: {words.conjunction(said)}"
 
 
 def _rule(finding: Finding) -> dict[str, Any]:
@@ -125,7 +127,3 @@ def _rule(finding: Finding) -> dict[str, Any]:
 
 def _listed(values: dict[str, Any]) -> dict[str, Any]:
     return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
-
-
-def _and(words: list[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])}, and {words[-1]}"

@@ -41,9 +41,9 @@ TITLES = {
     "verdict": "the answer of the comparison",
 }
 _THREAT_TITLES = {
-    "auc_bound": "how well the best attack told members from others, at worst (0.5 is guessing, 1 is certain)",
-    "tpr_bound": "share of members that the best attack named with 1% false alarms, at worst",
-    "detection_floor": "share of leaked records that the audit would have noticed, at the least",
+    "auc_bound": "how well the best attack tells members from others, at worst (0.5 is guessing, 1 is certain)",
+    "tpr_bound": "share of the members that the best attack names at 1% false alarms, at worst",
+    "detection_floor": "smallest leak that the audit would notice nine times in ten, as a share of the records",
 }
 ADVICE = {
     "evaluate": "Give the generator more records or more steps (section train_gan of params.yaml), or draw more rows "
@@ -90,7 +90,7 @@ def number(value: Any, unit: str | None) -> str:
     if unit == "rate":
         return f"{100 * value:.1f}%"
     if unit == "difference":
-        return f"{100 * value:+.1f} points"
+        return f"{round(100 * value, 1) + 0.0:+.1f} points"  # no minus zero
     if unit == "count" or float(value).is_integer():
         return f"{value:,.0f}"
     return f"{value:.3g}"

@@ -58,7 +58,9 @@ def test_the_verdict_is_one_sentence_at_the_top(inside: str, refused, reports):
     assert heading
     assert heading[1].startswith("Released: the synthetic data and the classifier, because all 11 rules passed")
     page = render(title="Digits", verdict=refused, evidence=everything(reports), pictures=[], inside=True)
-    assert "Refused, because this does not hold: attacks on the synthetic data barely beat guessing." in page
+    assert (
+        "Refused, because the rule &#34;attacks on the synthetic data barely beat guessing&#34; does not hold" in page
+    )
 
 
 def test_no_request_leaves_the_page(inside: str):
@@ -74,13 +76,14 @@ def test_headings_descend_by_one_and_pictures_have_words(inside: str):
     assert page.headings[0] == 1
     assert page.headings.count(1) == 1
     assert all(later - earlier <= 1 for earlier, later in zip(page.headings, page.headings[1:], strict=False))
-    assert page.alts == ["Does it leak?. A curve."]
+    assert page.alts == ["Does it leak? A curve."]
 
 
 def test_outcomes_are_words_and_signs_never_colour_alone(refused, reports):
     page = render(title="Digits", verdict=refused, evidence=everything(reports), pictures=[], inside=True)
     assert page.count("</span> does not hold</span>") == 1
-    assert page.count("</span> holds</span>") == len(refused["rules"]) - 1 + len(reports["audit"].facts["controls"])
+    assert page.count("</span> holds</span>") == len(refused["rules"]) - 1
+    assert page.count("</span> as it must</span>") == len(reports["audit"].facts["controls"])
 
 
 def test_markup_in_data_is_text(released, reports):

@@ -50,7 +50,9 @@ def test_no_free_text_leaves(reports):
     shown = publish({"audit": text}, min_records=1, decimals=3)
     assert SECRET not in json.dumps(shown)
     assert shown["conclusive"] == {"classifier": True}
-    assert shown["controls"] == [{"name": "planted", "threat": "samples", "kind": "positive", "as_expected": True}]
+    assert shown["controls"] == [
+        {"name": "planted", "threat": "samples", "kind": "positive", "by": None, "as_expected": True}
+    ]
 
 
 def test_numbers_are_rounded(reports, released):

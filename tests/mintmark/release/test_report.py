@@ -26,7 +26,10 @@ def test_the_table_has_a_row_for_each_rule_with_value_interval_n_limit_and_outco
 
 def test_a_refusal_names_the_rule_to_work_on(refused):
     text = printed(refused)
-    assert text.startswith("Refused, because this does not hold: attacks on the synthetic data barely beat guessing.")
+    assert text.startswith(
+        'Refused, because the rule "attacks on the synthetic data barely beat guessing" does not hold: '
+    )
+    assert "found 0.71, allowed at most 0.6." in text
     assert "Work on: attacks on the synthetic data barely beat guessing" in text
     assert "FAIL" in text
 
@@ -56,6 +59,7 @@ def test_what_is_withheld_is_said(policy, reports, measured):
     [
         (0.0312, "rate", "3.1%"),
         (-0.011, "difference", "-1.1 points"),
+        (-0.0000362, "difference", "+0.0 points"),
         (0.561234, "auc", "0.561"),
         (1797, "count", "1,797"),
         (0, "count", "0"),
