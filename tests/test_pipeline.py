@@ -50,9 +50,18 @@ def write_params(folder: Path, overrides: dict[str, dict[str, Any]]) -> None:
     for section, values in overrides.items():
         unknown = set(values) - set(params[section])
         assert not unknown, f"tiny.yaml names unknown params of {section}: {unknown}"
-        params[section].update(values)
+        update(params[section], values)
     with (folder / "params.yaml").open("w", encoding="utf-8") as target:
         yaml.dump(params, target)
+
+
+def update(section: dict[str, Any], values: dict[str, Any]) -> None:
+    """Put the values in, subsection by subsection."""
+    for key, value in values.items():
+        if isinstance(value, dict) and isinstance(section[key], dict):
+            update(section[key], value)
+        else:
+            section[key] = value
 
 
 @pytest.fixture(scope="module")
