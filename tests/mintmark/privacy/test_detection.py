@@ -20,7 +20,7 @@ from mintmark.privacy.rates import Scores
 
 
 @pytest.mark.parametrize("ties", [False, True])
-def test_the_rank_sum_agrees_with_scipy(ties: bool):
+def test_the_rank_sum_agrees_with_scipy(ties):
     rng = np.random.default_rng(0)
     members, others = rng.normal(0.3, 1.0, 40), rng.normal(size=60)
     if ties:

@@ -23,7 +23,9 @@ DRILL = Drill(steps=120, batch_size=32, learning_rate=3e-3, width=8)
 def parties(digits: ImageSet) -> Parties:
     rows = np.random.default_rng(0).permutation(len(digits))
     members, non_members, reference, bystanders = (digits.take(part) for part in np.split(rows, [80, 380, 500]))
-    return Parties(members=members, non_members=non_members, reference=reference, bystanders=bystanders.take(np.arange(80)))
+    return Parties(
+        members=members, non_members=non_members, reference=reference, bystanders=bystanders.take(np.arange(80))
+    )
 
 
 @pytest.fixture(scope="module")

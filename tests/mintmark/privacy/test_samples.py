@@ -19,9 +19,7 @@ RECIPE = Recipe(steps=40, batch_size=32, learning_rate=5e-3, weight_decay=0.0, w
 @pytest.fixture(scope="module")
 def parties(digits: ImageSet) -> Parties:
     rows = np.random.default_rng(0).permutation(len(digits))
-    members, non_members, reference, bystanders = (
-        digits.take(part) for part in np.split(rows, [400, 700, 850])
-    )
+    members, non_members, reference, bystanders = (digits.take(part) for part in np.split(rows, [400, 700, 850]))
     return Parties(members=members, non_members=non_members, reference=reference, bystanders=bystanders)
 
 

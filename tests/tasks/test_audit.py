@@ -1,0 +1,217 @@
+"""The stage audit, from files to files, on toy data and tiny params."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from mintmark.classify.model import save_classifier
+from mintmark.classify.training import Recipe, train_classifier
+from mintmark.data.images import ImageSet, read_images, write_images
+from mintmark.evidence import read_report
+from mintmark.gan.model import save_discriminator, save_generator
+from mintmark.gan.networks import Discriminator, Generator
+from mintmark.privacy.generator import Search
+from mintmark.privacy.memorised import Drill
+from mintmark.privacy.strangers import mixtures
+from mintmark.privacy.summary import Precision
+from mintmark.privacy.trials import THREATS, Plan
+from mintmark.shadow.coins import toss
+from mintmark.shadow.store import classifier_path, gan_paths, write_coins, write_index
+from tasks import anonymise
+from tasks.audit import Params, run
+
+ROOT = Path(__file__).resolve().parents[2]
+RECIPE = Recipe(steps=20, batch_size=16, learning_rate=5e-3, weight_decay=0.0, width=4)
+DRILL = Drill(steps=20, batch_size=16, learning_rate=3e-3, width=4)
+PARAMS = Params(
+    seed=0,
+    threads=1,
+    workers=1,
+    max_records=1000,
+    false_failure=0.01,
+    blind_permutations=400,
+    blind_records=200,
+    precision=Precision(fpr=0.02, resamples=200, power=0.9, grid=(0.05, 0.2, 1.0), simulations=50),
+    plan=Plan(
+        min_class_records=5,
+        leaked_share=0.1,
+        negative_draws=2,
+        memorised_records=60,
+        auxiliary=RECIPE,
+        search=Search(own_samples=60, steps=2, learning_rate=0.05),
+        memorise=replace(RECIPE, steps=60, width=8, learning_rate=1e-2),
+        overfit=replace(DRILL, steps=60),
+        stranger_classifier=RECIPE,
+        stranger_discriminator=DRILL,
+    ),
+)
+PUBLIC = ("report.json", "metrics.json", "roc.csv", "roc.png")
+
+
+def build(data_dir: Path, digits: ImageSet) -> Path:
+    """Everything that the audit reads: an honest release of strangers' mixtures, and models that learnt little."""
+    rows = np.random.default_rng(0).permutation(len(digits))
+    train, test, reference, validation = (digits.take(part) for part in np.split(rows[:750], [240, 480, 600]))
+    for name, images in (("train", train), ("test", test), ("reference", reference), ("validation", validation)):
+        write_images(data_dir / "split" / f"{name}.parquet", images)
+    honest = mixtures(reference, num=150, rng=np.random.default_rng(1))
+    write_images(data_dir / "generate" / "synthetic.parquet", honest)
+    anonymise.run(anonymise.Params(seed=0, threads=1, quantile=0.01, min_class_records=10), data_dir)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        generator = Generator(shape=(8, 8, 1), num_classes=10, latent_size=4, width=4)
+        discriminator = Discriminator(shape=(8, 8, 1), num_classes=10, width=4)
+    folder = data_dir / "train_gan"
+    save_generator(folder / "generator.safetensors", generator, classes=digits.classes, facts={})
+    save_discriminator(folder / "discriminator.safetensors", discriminator, classes=digits.classes, facts={})
+    network = train_classifier(*honest.tensors(), num_classes=10, recipe=RECIPE, seed=0)
+    save_classifier(data_dir / "evaluate" / "classifier.safetensors", network, classes=digits.classes, facts={})
+    write_index(data_dir / "shadow" / "models", classifiers=[], gans=[], facts={})
+    return data_dir
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory, digits: ImageSet) -> Path:
+    return build(tmp_path_factory.mktemp("inputs"), digits)
+
+
+@pytest.fixture(scope="module")
+def audited(inputs: Path) -> Path:
+    run(PARAMS, inputs)
+    return inputs
+
+
+def test_the_report_holds_what_release_rules_ask_for(audited: Path):
+    report = read_report(audited / "audit")
+    for threat in THREATS:
+        for name in ("auc_bound", "tpr_bound", "detection_floor"):
+            measured = report[f"{threat}_{name}"]
+            assert measured.value is None or 0.0 <= measured.value <= 1.0
+            assert measured.control
+        assert isinstance(report.facts["conclusive"][threat], bool)
+    for name in (
+        "samples_nearest_auc",
+        "samples_auxiliary_tpr",
+        "classifier_confidence_auc",
+        "generator_inversion_auc",
+    ):
+        assert report[name].low is not None
+    assert report["discriminator_logit_reversed_tpr"].value is not None
+    assert report.verdict in {"conclusive", "inconclusive"}
+    kinds = {(control["threat"], control["kind"]) for control in report.facts["controls"]}
+    assert kinds == {(threat, kind) for threat in THREATS for kind in ("positive", "negative")}
+
+
+def test_honest_samples_are_near_chance_and_their_controls_come_out(audited: Path):
+    report = read_report(audited / "audit")
+    value = report["samples_auc_bound"].value
+    assert value is not None
+    assert value < 0.68
+    assert report.facts["conclusive"]["samples"]
+
+
+def test_no_id_of_a_record_is_in_any_public_file(audited: Path):
+    ids = [one for name in ("train", "test", "reference", "validation") for one in _ids(audited, name)]
+    for name in PUBLIC:
+        content = (audited / "audit" / name).read_bytes()
+        assert not any(one.encode() in content for one in ids)
+
+
+def _ids(data_dir: Path, name: str) -> list[str]:
+    return list(read_images(data_dir / "split" / f"{name}.parquet").ids)
+
+
+def test_scores_of_records_are_private_and_complete(audited: Path):
+    table = pq.read_table(audited / "audit" / "private" / "scores.parquet").to_pandas()
+    found = table[(table.threat == "samples") & (table.attack == "nearest")]
+    assert found[found.member].id.tolist() == _ids(audited, "train")
+    assert found[~found.member].id.tolist() == _ids(audited, "test")
+    assert set(table.threat) == set(THREATS)
+    assert sorted(path.name for path in (audited / "audit").iterdir()) == sorted([*PUBLIC, "private"])
+
+
+def test_workers_change_no_byte(audited: Path):
+    before = {name: (audited / "audit" / name).read_bytes() for name in PUBLIC}
+    run(replace(PARAMS, workers=2), audited)
+    assert before == {name: (audited / "audit" / name).read_bytes() for name in PUBLIC}
+
+
+def test_a_release_that_replays_members_is_caught(audited: Path, tmp_path: Path):
+    data_dir = shutil.copytree(audited, tmp_path / "data")
+    release = read_images(data_dir / "anonymise" / "release.parquet")
+    leak = read_images(data_dir / "split" / "train.parquet").take(np.arange(120))
+    both = ImageSet(
+        ids=[*release.ids, *[f"leak-{row}" for row in range(120)]],
+        codes=np.concatenate([release.codes, leak.codes]),
+        images=np.concatenate([release.images, leak.images]),
+        classes=release.classes,
+    )
+    write_images(data_dir / "anonymise" / "release.parquet", both)
+    run(PARAMS, data_dir)
+    report = read_report(data_dir / "audit")
+    bounds = [report[f"samples_{name}"].value for name in ("auc_bound", "tpr_bound")]
+    assert bounds[0] is not None
+    assert bounds[1] is not None
+    assert bounds[0] > 0.7
+    assert bounds[1] > 0.4
+
+
+def test_shadow_models_add_an_attack_to_every_model(audited: Path, tmp_path: Path):
+    data_dir = shutil.copytree(audited, tmp_path / "data")
+    models = data_dir / "shadow" / "models"
+    pool = [read_images(data_dir / "split" / f"{name}.parquet") for name in ("train", "test")]
+    codes = np.concatenate([part.codes for part in pool])
+    coins = toss(codes, num=2, seed=3)
+    for place in range(2):
+        shutil.copy(data_dir / "evaluate" / "classifier.safetensors", classifier_path(models, f"classifier-{place}"))
+        for kind, path in zip(("generator", "discriminator"), gan_paths(models, f"gan-{place}"), strict=True):
+            shutil.copy(data_dir / "train_gan" / f"{kind}.safetensors", path)
+    names = [f"{kind}-{place}" for kind in ("classifier", "gan") for place in range(2)]
+    ids = [one for part in pool for one in part.ids]
+    write_coins(models, ids, dict(zip(names, [*coins, *coins], strict=True)))
+    write_index(models, classifiers=names[:2], gans=names[2:], facts={})
+    run(PARAMS, data_dir)
+    report = read_report(data_dir / "audit")
+    # the shadows are the targets themselves: calibration takes everything off
+    for threat in ("classifier", "generator", "discriminator"):
+        assert report[f"{threat}_shadow_auc"].value == pytest.approx(0.5, abs=0.001)
+
+
+def start(folder: Path) -> subprocess.CompletedProcess[str]:
+    (folder / "params.yaml").write_text(json.dumps({"audit": asdict(PARAMS)}))
+    return subprocess.run(
+        [sys.executable, "-m", "tasks.audit"],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_classifier_of_other_classes_is_refused_in_one_line(inputs: Path, tmp_path: Path, toy_images):
+    data_dir = shutil.copytree(inputs, tmp_path / "data")
+    shutil.rmtree(data_dir / "audit", ignore_errors=True)
+    toys = toy_images()
+    network = train_classifier(*toys.tensors(), num_classes=3, recipe=RECIPE, seed=0)
+    save_classifier(data_dir / "evaluate" / "classifier.safetensors", network, classes=toys.classes, facts={})
+    done = start(tmp_path)
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert "classifier.safetensors" in done.stderr
+    assert not (data_dir / "audit").exists()
+
+
+@pytest.mark.parametrize(("key", "value"), [("workers", 0), ("false_failure", 1.0), ("max_records", 0)])
+def test_a_wrong_param_is_named(key: str, value: float):
+    with pytest.raises(ValueError, match=key):
+        replace(PARAMS, **{key: value})  # type: ignore[arg-type]

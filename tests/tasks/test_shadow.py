@@ -1,0 +1,149 @@
+"""The stage shadow, from files to files: none by default, and real ones where they are asked for."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from mintmark.classify.augmentation import Augmentation
+from mintmark.classify.model import load_classifier, logits, save_classifier
+from mintmark.classify.training import Recipe, train_classifier
+from mintmark.data.images import read_images, write_images
+from mintmark.errors import BadInput
+from mintmark.gan.model import load_discriminator, load_generator, save_generator
+from mintmark.gan.networks import Generator
+from mintmark.shadow.recipes import classifier_recipe, gan_recipe
+from mintmark.shadow.store import read_store
+from tasks.params import load
+from tasks.shadow import Params, run
+from tasks.train_gan import Params as TrainGan
+
+ROOT = Path(__file__).resolve().parents[2]
+RECIPE = Recipe(
+    steps=30, batch_size=16, learning_rate=5e-3, weight_decay=0.0, width=4, augmentation=Augmentation(shift=0.1)
+)
+CONFIG = replace(
+    load("train_gan", TrainGan, path=ROOT / "params.yaml").recipe,
+    latent_size=4,
+    generator_width=4,
+    discriminator_width=4,
+    batch_size=8,
+)
+
+
+def params(**changes: int) -> Params:
+    return Params(**({"seed": 0, "threads": 1, "workers": 1, "num_classifiers": 0, "num_generators": 0} | changes))
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path, toy_images) -> Path:
+    train, test = toy_images(num=60, seed=0), toy_images(num=40, seed=1)
+    write_images(tmp_path / "split" / "train.parquet", train)
+    write_images(tmp_path / "split" / "test.parquet", test)
+    images, codes = train.tensors()
+    network = train_classifier(images, codes, num_classes=3, recipe=RECIPE, seed=0)
+    target = tmp_path / "evaluate" / "classifier.safetensors"
+    save_classifier(target, network, classes=train.classes, facts={"recipe": asdict(RECIPE)})
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        generator = Generator(shape=(8, 8, 1), num_classes=3, latent_size=4, width=4)
+    target = tmp_path / "train_gan" / "generator.safetensors"
+    save_generator(target, generator, classes=train.classes, facts={"recipe": asdict(CONFIG), "steps": 5})
+    return tmp_path
+
+
+def test_none_are_trained_unless_asked_for(tmp_path: Path):
+    run(params(), tmp_path)
+    models = tmp_path / "shadow" / "models"
+    assert [path.name for path in models.iterdir()] == ["index.json"]
+    store = read_store(models)
+    assert not store.classifiers
+    assert not store.generators
+
+
+def test_the_recipe_is_the_targets(data_dir: Path):
+    assert classifier_recipe(data_dir / "evaluate" / "classifier.safetensors") == RECIPE
+    found = gan_recipe(data_dir / "train_gan" / "generator.safetensors")
+    assert (found.config, found.steps) == (CONFIG, 5)
+
+
+def test_shadows_are_really_trained_each_on_its_own_half(data_dir: Path):
+    run(params(num_classifiers=2, num_generators=1), data_dir)
+    store = read_store(data_dir / "shadow" / "models")
+    assert list(store.classifiers) == ["classifier-0", "classifier-1"]
+    pool = [read_images(data_dir / "split" / f"{name}.parquet") for name in ("train", "test")]
+    ids = [one for part in pool for one in part.ids]
+    trained_on = store.membership([*store.classifiers, *store.generators], ids)
+    assert trained_on.sum(axis=1).tolist() == pytest.approx([50, 50, 50], abs=2)
+    assert (trained_on[0] != trained_on[1]).all()
+    assert (trained_on[0] != trained_on[2]).any()
+    images, codes = (torch.cat(parts) for parts in zip(*(part.tensors() for part in pool), strict=True))
+    networks = [load_classifier(path).network for path in store.classifiers.values()]
+    answers = [logits(network, images) for network in networks]
+    assert all(float((answer.argmax(dim=1) == codes).float().mean()) > 0.8 for answer in answers)
+    assert not torch.equal(*answers)
+    assert load_generator(store.generators["gan-0"]).classes == pool[0].classes
+    assert load_discriminator(store.discriminators["gan-0"]).network.shape == (8, 8, 1)
+    index = json.loads((data_dir / "shadow" / "models" / "index.json").read_text())
+    assert index["facts"]["classifier"]["augmentation"]["shift"] == 0.1
+
+
+def test_the_same_params_give_the_same_bytes_and_another_seed_other_coins(data_dir: Path):
+    models = data_dir / "shadow" / "models"
+
+    def contents() -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in models.iterdir()}
+
+    run(params(num_classifiers=2), data_dir)
+    first = contents()
+    run(params(num_classifiers=2), data_dir)
+    assert contents() == first
+    coins = pq.read_table(models / "coins.parquet").to_pydict()
+    run(params(num_classifiers=2, seed=1), data_dir)
+    other = pq.read_table(models / "coins.parquet").to_pydict()
+    assert coins["id"] == other["id"]
+    assert coins["classifier-0"] != other["classifier-0"]
+
+
+def start(folder: Path, **changes: int) -> subprocess.CompletedProcess[str]:
+    (folder / "params.yaml").write_text(json.dumps({"shadow": asdict(params(**changes))}))
+    return subprocess.run(
+        [sys.executable, "-m", "tasks.shadow"],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_weights_that_do_not_tell_their_recipe_are_refused_in_one_line(tmp_path: Path, data_dir: Path):
+    for name in ("split", "evaluate"):
+        (tmp_path / "data" / name).parent.mkdir(exist_ok=True)
+        (data_dir / name).rename(tmp_path / "data" / name)
+    path = tmp_path / "data" / "evaluate" / "classifier.safetensors"
+    kept = load_classifier(path)
+    save_classifier(path, kept.network, classes=kept.classes, facts={})
+    done = start(tmp_path, num_classifiers=2)
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert "recipe" in done.stderr
+    assert not (tmp_path / "data" / "shadow" / "models").exists()
+
+
+@pytest.mark.parametrize(("key", "value"), [("threads", 0), ("workers", 0), ("num_classifiers", -1)])
+def test_a_wrong_param_is_named(key: str, value: int):
+    with pytest.raises(ValueError, match=key):
+        params(**{key: value})
+
+
+def test_a_record_without_coins_is_named_as_a_fault_of_the_input(data_dir: Path):
+    run(params(num_classifiers=2), data_dir)
+    with pytest.raises(BadInput, match="shadow models"):
+        read_store(data_dir / "shadow" / "models").membership(["classifier-0"], ["nobody"])
