@@ -108,13 +108,23 @@ def reach(judgement: Judgement) -> tuple[Measurement, ...]:
 
 
 def resemblance(fidelity: Fidelity, judgement: Judgement) -> tuple[Measurement, ...]:
-    """Coverage, recall, precision and density over all records, and what fresh real records would cover."""
+    """Coverage, recall, precision and density over all clusters, and what fresh real records would cover.
+
+    Args:
+        fidelity: Of as many released records as real ones: all four depend on the two numbers.
+        judgement: Of all records.
+    """
     covered, recalled, precise = (flags.cpu().numpy() for flags in fidelity[:3])
     density = _spread(fidelity.density.cpu().double().numpy().tolist())
     floor, matched = (judgement.floor, None, None), (judgement.matched, None, None)
     real, released = len(covered), len(precise)
     rows = (
-        ("coverage", _share(covered), real, "Share of real records with a released record among their neighbours."),
+        (
+            "coverage",
+            _share(covered),
+            real,
+            "Share of real records with one of as many released ones among their neighbours.",
+        ),
         ("coverage_floor", floor, real, "Coverage of half of the real records by the other half."),
         ("coverage_matched", matched, real, "Coverage of the same half by as many released records."),
         ("recall", _share(recalled), real, "Share of real records within the released ones' spread."),

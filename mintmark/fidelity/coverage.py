@@ -48,7 +48,7 @@ def compare(
     k: int,
     block_elements: int = BLOCK_ELEMENTS,
 ) -> Fidelity:
-    """Coverage, recall, precision and density, record by record.
+    """Coverage, recall, precision and density, record by record; between sets of one size, as published.
 
     Args:
         real: More than k records.
