@@ -204,7 +204,7 @@ def _cost(params: Params, material: Material, contest: Contest) -> dict[str, flo
         batch_size=params.training.batch_size,
     )
     steps = num_fits * params.training.steps
-    return {"classifiers": num_fits, "gradient_steps": steps, "flops": float(steps * flops)}
+    return {"classifiers": float(num_fits), "gradient_steps": float(steps), "flops": float(steps * flops)}
 
 
 def _write(

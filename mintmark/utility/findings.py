@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from jaxtyping import Float
+
 from mintmark.data.images import ImageSet
 from mintmark.evidence import Measurement
 from mintmark.intervals import CrossedMean
@@ -60,7 +63,12 @@ class Findings:
 
 
 def find(
-    contest: Contest, outcomes: Mapping[str, Outcome], *, on_release: Outcome, test: ImageSet, margin: float
+    contest: Contest,
+    outcomes: Mapping[str, Outcome],
+    *,
+    on_release: Float[np.ndarray, "seeds released"],
+    test: ImageSet,
+    margin: float,
 ) -> Findings:
     """Compare the arms.
 

@@ -42,7 +42,7 @@ def test_a_shift_stays_within_its_share_and_brings_in_black():
     images = torch.full((500, 1, 8, 8), 1.0)
     shifted = bend(images, Augmentation(shift=0.25), generator=generator())
     lost = (1 - (shifted - BLACK).mean(dim=(1, 3)) / 2).sum(dim=1)  # rows' worth of light that left the picture
-    assert 0.0 <= float(lost.min())
+    assert float(lost.min()) >= -1e-5
     assert 3.0 < float(lost.max()) <= 4.0 + 1e-4  # two of eight rows, and two of eight columns, at most
 
 

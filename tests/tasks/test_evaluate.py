@@ -1,0 +1,134 @@
+"""The stage: files in, a verdict and a classifier out; bad input is one line and leaves nothing."""
+
+import csv
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ruamel.yaml import YAML
+
+from mintmark.classify.augmentation import Augmentation
+from mintmark.classify.model import load_classifier, logits
+from mintmark.data.images import ImageSet, read_images, to_unit, write_images
+from mintmark.evidence import read_report
+from mintmark.utility.arms import ARMS, Mixture
+from tasks.evaluate import FEWEST_SEEDS, Params, Training, run
+from tasks.params import load
+
+ROOT = Path(__file__).parents[2]
+PARAMS = Params(
+    seed=1,
+    threads=1,
+    workers=1,
+    device="cpu",
+    margin=0.01,
+    num_seeds=5,
+    num_tuning_seeds=1,
+    shippable=("synthetic",),
+    training=Training(steps=40, batch_size=16, learning_rate=0.01, weight_decay=0.01, width=4),
+    augmentations=(Augmentation(shift=0.1), Augmentation(mixup=0.3)),
+    mixtures=(Mixture(share=0.5, labels="hard"), Mixture(share=0.5, labels="soft")),
+)
+
+
+def lay_out(folder: Path, digits: ImageSet) -> Path:
+    """Four parts of the digits; ten of the training records lose their label."""
+    rows = np.random.default_rng(0).permutation(len(digits))
+    parts = {"split/train": rows[:160], "split/validation": rows[160:220], "split/test": rows[220:400]}
+    for name, chosen in (parts | {"anonymise/release": rows[400:700]}).items():
+        images = digits.take(chosen)
+        if name == "split/train":
+            images.codes[:10] = -1
+        write_images(folder / f"{name}.parquet", images)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def evaluated(tmp_path_factory, digits) -> Path:
+    data_dir = lay_out(tmp_path_factory.mktemp("evaluate"), digits)
+    run(PARAMS, data_dir)
+    return data_dir
+
+
+def test_the_stage_writes_its_outputs_and_nothing_else(evaluated):
+    names = {path.name for path in (evaluated / "evaluate").iterdir()}
+    assert names == {"classifier.safetensors", "report.json", "metrics.json", "arms.csv", "arms.png"}
+
+
+def test_the_report_tells_the_verdict_the_counts_and_the_cost(evaluated):
+    report = read_report(evaluated / "evaluate")
+    assert report.verdict in {"helps", "no evidence", "hurts", "inconclusive"}
+    assert report.facts["records"]["train"] == {"labelled": 150, "unlabelled": 10}
+    fits = 2 + 2 * 2 + (len(ARMS) + 3) * 5
+    assert report.cost["classifiers"] == fits
+    assert report.cost["gradient_steps"] == fits * 40
+    assert report["real_accuracy"].n == 180
+    assert report["trts_accuracy"].n == 300
+
+
+def test_the_classifier_that_is_kept_is_the_one_that_was_measured(evaluated):
+    report = read_report(evaluated / "evaluate")
+    loaded = load_classifier(evaluated / "evaluate" / "classifier.safetensors")
+    test = read_images(evaluated / "split" / "test.parquet")
+    right = logits(loaded.network, to_unit(test.images)).argmax(1).numpy() == test.codes
+    assert report.facts["classifier"]["arm"] == loaded.facts["arm"] == "synthetic"
+    assert report.facts["classifier"]["test_accuracy"] == pytest.approx(right.mean(), abs=1e-5)
+    assert loaded.classes == test.classes
+
+
+def test_the_table_of_arms_holds_every_network_and_agrees_with_the_report(evaluated):
+    with (evaluated / "evaluate" / "arms.csv").open(encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == len(ARMS) * 5
+    report = read_report(evaluated / "evaluate")
+    for arm in ARMS:
+        found = np.mean([float(row["accuracy"]) for row in rows if row["arm"] == arm])
+        assert found == pytest.approx(report[f"{arm}_accuracy"].value, abs=1e-5)
+
+
+def test_the_same_inputs_give_the_same_bytes(evaluated, tmp_path, digits):
+    again = lay_out(tmp_path, digits)
+    run(replace(PARAMS, workers=2), again)
+    for name in ("report.json", "metrics.json", "arms.csv", "arms.png", "classifier.safetensors"):
+        assert (again / "evaluate" / name).read_bytes() == (evaluated / "evaluate" / name).read_bytes(), name
+
+
+def test_the_params_file_s_own_section_is_valid():
+    params = load("evaluate", Params, path=ROOT / "params.yaml")
+    assert params.num_seeds >= FEWEST_SEEDS
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("num_seeds", 4, "num_seeds must be at least 5, got 4"),
+        ("shippable", (), "shippable must hold at least one"),
+        ("margin", -0.1, "margin must lie in"),
+        ("workers", 0, "workers must be at least 1"),
+    ],
+)
+def test_a_wrong_param_is_named(key, value, message):
+    with pytest.raises(ValueError, match=message):
+        replace(PARAMS, **{key: value})
+
+
+def test_an_empty_release_is_one_line_on_the_command_line(tmp_path, digits):
+    lay_out(tmp_path / "data", digits)
+    write_images(tmp_path / "data" / "anonymise" / "release.parquet", digits.take(np.array([], int)))
+    YAML().dump({"evaluate": YAML(typ="safe").load(ROOT / "params.yaml")["evaluate"]}, tmp_path / "params.yaml")
+    done = subprocess.run(
+        [sys.executable, "-m", "tasks.evaluate"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT), "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "evaluate: data/anonymise/release.parquet: expected at least 2 labelled records, got 0"
+    ]
+    assert not (tmp_path / "data" / "evaluate").exists()
