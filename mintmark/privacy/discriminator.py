@@ -33,10 +33,12 @@ def logit_scores(
     """
     parts = []
     for part, code in zip(images.split(BATCH_SIZE), torch.from_numpy(codes).split(BATCH_SIZE), strict=True):
-        every = [network(part, torch.full_like(code, one)) for one in range(network.num_classes)]
-        by_class = torch.stack(every, dim=1)
-        known = by_class.gather(1, code.clamp(min=0)[:, None])[:, 0]
-        parts.append(torch.where(code < 0, by_class.amax(dim=1), known))
+        found = network(part, code.clamp(min=0))
+        unknown = part[code < 0]
+        if len(unknown):
+            every = [network(unknown, torch.full((len(unknown),), one)) for one in range(network.num_classes)]
+            found[code < 0] = torch.stack(every).amax(dim=0)
+        parts.append(found)
     return torch.cat(parts).double().numpy()
 
 

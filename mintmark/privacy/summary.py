@@ -89,7 +89,7 @@ def attack_measurements(
                     name=f"{threat}_{name}{side}_tpr",
                     unit="rate",
                     n=num_members,
-                    note=f"Members found at a threshold frozen at {fpr:.0%} false accusations; members score {way}.",
+                    note=f"Members found at a threshold frozen at {100 * fpr:g}% false accusations; members score {way}.",
                     control=control,
                 ),
                 _interval(
@@ -132,7 +132,7 @@ def gate_measurements(
             n=n,
             level=LEVEL,
             control=control,
-            note=f"No attack of this attacker finds more of the members than this at {fpr:.0%} false accusations.",
+            note=f"No attack of this attacker finds more of the members than this at {100 * fpr:g}% false accusations.",
         ),
     ]
 
