@@ -97,8 +97,7 @@ def draw_explanations(
             expected, heat = grid[row, 1 + 2 * place], grid[row, 2 + 2 * place]
             _show(expected, account.explanation.reconstruction[row])
             heat.imshow(account.explanation.residual[row].cpu().numpy(), cmap="inferno", vmin=0.0, vmax=2.0)
-            alarm = "ALARM" if account.scores[row] > account.threshold else "no alarm"
-            heat.set_xlabel(f"{account.scores[row]:.3g} / {account.threshold:.3g}: {alarm}", fontsize=7)
+            heat.set_xlabel(_caption(account.scores[row].item(), account.threshold), fontsize=7)
     grid[0, 0].set_title("image", fontsize=8)
     for place, account in enumerate(accounts):
         grid[0, 1 + 2 * place].set_title(f"{WORDS.get(account.kind, account.kind)}\nexpected", fontsize=8)
@@ -107,6 +106,10 @@ def draw_explanations(
         axes.set_xticks([])
         axes.set_yticks([])
     _save(figure, path)
+
+
+def _caption(score: float, threshold: float) -> str:
+    return f"{score:.3g} / {threshold:.3g}: {'ALARM' if score > threshold else 'no alarm'}"
 
 
 def _show(axes: Axes, image: torch.Tensor) -> None:

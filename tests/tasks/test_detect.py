@@ -106,6 +106,8 @@ def test_the_guard_in_the_file_raises_the_alarms_that_the_report_counts(data_dir
     assert guard.threshold == pytest.approx(report.facts["thresholds"]["pca_residual"], rel=1e-5)
     validation, _ = read_images(data_dir / "split" / "validation.parquet").tensors()
     assert guard.alarms(validation).sum() == 30 - 28  # above the ceil(31 * 0.9) = 28th score
+    train, _ = read_images(data_dir / "split" / "train.parquet").tensors()
+    torch.testing.assert_close(guard.detector.mean, train.flatten(1).mean(dim=0))
     assert guard.classes == ("class-0", "class-1", "class-2")
 
 
@@ -118,13 +120,17 @@ def test_the_curves_have_the_areas_that_the_report_states(data_dir: Path):
         assert area == pytest.approx(report[f"{kind}_auroc"].value, abs=1e-4)
 
 
-def test_the_same_inputs_give_the_same_bytes_and_another_seed_another_trial(data_dir: Path):
+def test_the_same_inputs_give_the_same_bytes_and_another_seed_another_trial_and_bank(data_dir: Path):
     run(PARAMS, data_dir)
+    thresholds = read_report(data_dir / "detect").facts["thresholds"]
     first = {name: (data_dir / "detect" / name).read_bytes() for name in OUTPUTS}
     run(PARAMS, data_dir)
     assert first == {name: (data_dir / "detect" / name).read_bytes() for name in OUTPUTS}
     run(dataclasses.replace(PARAMS, seed=1), data_dir)
     assert first["report.json"] != (data_dir / "detect" / "report.json").read_bytes()
+    others = read_report(data_dir / "detect").facts["thresholds"]
+    assert others["pca_residual"] == thresholds["pca_residual"]  # all validation records calibrate
+    assert others["anogan"] != thresholds["anogan"]  # another bank
 
 
 def test_the_report_holds_no_record_id(data_dir: Path):

@@ -11,7 +11,7 @@ from sklearn.metrics import auc
 
 from mintmark.anomaly.detector import explained
 from mintmark.anomaly.measurements import Scores
-from mintmark.anomaly.pictures import Explained, draw_explanations, draw_roc, roc_table
+from mintmark.anomaly.pictures import Explained, _caption, draw_explanations, draw_roc, roc_table
 
 NORMALS, ANOMALIES = torch.tensor([1.0, 3.0, 5.0, 7.0]), torch.tensor([4.0, 6.0, 8.0])
 
@@ -69,6 +69,11 @@ def test_the_explanations_repeat_to_the_byte_and_show_images_and_alarms(tmp_path
     with Image.open(tmp_path / "first.png") as picture:
         assert picture.width > 700
         assert b"Software" not in pictures["first"]
+
+
+def test_a_caption_tells_score_threshold_and_alarm():
+    assert _caption(2.345, 2.0) == "2.35 / 2: ALARM"
+    assert _caption(2.0, 2.0) == "2 / 2: no alarm"
 
 
 def test_nothing_is_left_beside_the_picture(tmp_path: Path):
