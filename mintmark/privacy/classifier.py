@@ -21,7 +21,7 @@ def confidence_scores(
     """Confidence: who is classified with more confidence than others is a member.
 
     Threat model: the attacker asks the classifier once for the record, and knows its label. The confidence p of the
-    true class is taken as log(p / (1 - p)) (Yeom et al. 2018 for the threshold; Carlini et al. 2022, equation 3, for
+    true class is taken as log(p / (1 - p)) (Yeom et al. 2018 for the threshold; Carlini et al. 2022 for
     the scale), from logits, so that no confidence saturates.
 
     Returns:
@@ -45,7 +45,7 @@ def class_confidence_scores(
 
     Threat model: as for `confidence_scores`; the attacker also asks for their own reference records, and takes from a
     record's confidence the mean of its class, in units of the class's deviation (a threshold per class; Song and
-    Mittal 2021, section 4).
+    Mittal 2021).
 
     Returns:
         None where a class has fewer than `min_class_records` reference records.

@@ -52,7 +52,7 @@ class Finding(NamedTuple):
 
 
 def rank_sum(scores: Scores) -> tuple[Float[np.ndarray, "*draws"], Float[np.ndarray, "*draws"]]:
-    """The AUC, and its standard deviation where membership is a coin (with ties, Lehmann 1975, equation 1.35)."""
+    """The AUC, and its standard deviation where membership is a coin (with ties, Lehmann 1975)."""
     num_members, num_others = scores.members.shape[-1], scores.non_members.shape[-1]
     total = num_members + num_others
     ranks = stats.rankdata(np.concatenate([scores.members, scores.non_members], axis=-1), axis=-1)

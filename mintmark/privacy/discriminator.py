@@ -26,7 +26,7 @@ def logit_scores(
 
     Threat model: the attacker runs the discriminator on the record and its label; of an unlabelled record they take
     the class that suits it best. A discriminator that has learnt its training records by heart calls only those real
-    (Hayes et al. 2019, LOGAN, section 4.2, white box).
+    (Hayes et al. 2019, LOGAN, white box).
 
     Returns:
         The logit of "real"; higher for a member.

@@ -72,7 +72,7 @@ def inversion_scores(
     """Latent inversion: whom the generator can reproduce better than others is a member.
 
     Threat model: the attacker starts from the latent of the nearest of their own samples and follows the gradient of
-    the distance to the record; the smallest distance met counts (Chen et al. 2020, GAN-Leaks, section 4.3, white box).
+    the distance to the record; the smallest distance met counts (Chen et al. 2020, GAN-Leaks, white box).
 
     Returns:
         The distance to the reproduction in pixels from 0 to 1, negative; higher for a member.
@@ -119,7 +119,7 @@ def attack_generator(
 
     `nearest`: see `attack_own_samples`. `inversion`: see `inversion_scores`, calibrated likewise. `shadow`, where there
     are shadow generators: the distance to the nearest own sample, calibrated by the mean distance to as many samples of
-    those generators that were not trained on the record (Chen et al. 2020, section 4.4).
+    those generators that were not trained on the record (Chen et al. 2020).
     """
     queries, reference = parties.pixels(), pixels(parties.reference.images)
     own = sample_own(network, num=search.own_samples, seed=seed)

@@ -24,8 +24,8 @@ def nearest_scores(
 ) -> Float[np.ndarray, " queries"]:
     """Nearest distance: who lies near to a released record is a member.
 
-    Threat model: the attacker holds the release, and nothing else (Chen et al. 2020, GAN-Leaks, section 4.1, full
-    black box; equation 4).
+    Threat model: the attacker holds the release, and nothing else (Chen et al. 2020, GAN-Leaks, full
+    black box).
 
     Returns:
         The distance in pixels from 0 to 1, negative; higher for a member.
@@ -41,7 +41,7 @@ def calibrated_scores(
     """Calibrated nearest distance: who lies nearer to a released record than to fresh real ones is a member.
 
     Threat model: the attacker also holds reference records. The distance to the nearest of them tells how unusual the
-    record is to begin with (Chen et al. 2020, section 4.4, with reference records for the reference generator, as in
+    record is to begin with (Chen et al. 2020, with reference records for the reference generator, as in
     van Breugel et al. 2023). The ratio is taken, not the published difference: it sees copies of ordinary records too.
 
     Args:
@@ -68,7 +68,7 @@ def auxiliary_scores(
 
     Threat model: the attacker holds the release and reference records, no model. They train a network to tell the
     release from the reference, and ask it of the record: a generator that leans towards its training records makes
-    them look like its own work (Hayes et al. 2019, LOGAN, section 4.3, black box with auxiliary data).
+    them look like its own work (Hayes et al. 2019, LOGAN, black box with auxiliary data).
 
     Args:
         queries: Images in [-1, 1], as are the others.
