@@ -22,7 +22,7 @@ from mintmark.errors import BadInput
 
 pc: Any = compute  # Arrow makes these functions as it loads: no type checker sees them
 
-BLOCK_BYTES = 16 << 20  # what is parsed at once; a row must fit in
+BLOCK_BYTES = 1 << 20  # what is parsed at once, and the longest row; Arrow reads up to 32 blocks ahead
 SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
 
 _WHOLE = r"^-?(0|[1-9][0-9]{0,17})$"  # fits int64; no zero in front

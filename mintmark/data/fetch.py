@@ -7,6 +7,7 @@ this module sees none. Retries are the libraries'. Knows nothing of what the fil
 import http.client
 import shutil
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ CONNECT_SECONDS = 5
 READ_SECONDS = 60
 ATTEMPTS = 3
 CHUNK_BYTES = 1 << 20
+FETCHERS = 8  # objects of a prefix that are fetched at once
 
 
 @contextmanager
@@ -75,6 +77,7 @@ def _download(address: str, path: Path) -> None:
             expected = response.headers.get("Content-Length")
             shutil.copyfileobj(response, stream, CHUNK_BYTES)
     except HTTPError as error:
+        error.close()  # it holds the open response
         raise BadInput(f"{public(address)}: expected a file, got status {error.code} ({error.reason})") from error
     except (URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
         reason = getattr(error, "reason", error)
@@ -91,7 +94,7 @@ def _from_s3(source: str, folder: Path, beside: Sequence[str]) -> Path:
         raise BadInput(f"{source}: expected s3://bucket/key, got no bucket")
     retries = {"max_attempts": ATTEMPTS, "mode": "standard"}
     try:
-        client = boto3.client(
+        client = boto3.Session().client(
             "s3", config=Config(connect_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS, retries=retries)
         )
         if key and not key.endswith("/") and _is_object(client, bucket, key):
@@ -100,7 +103,9 @@ def _from_s3(source: str, folder: Path, beside: Sequence[str]) -> Path:
             for name in names:
                 _copy(client, bucket, above + name, folder / name)
             return folder / names[0]
-        _copy_prefix(client, source, bucket, folder, key if key.endswith("/") or not key else f"{key}/")
+        paths = _targets(client, source, bucket, folder, key if key.endswith("/") or not key else f"{key}/")
+        with ThreadPoolExecutor(FETCHERS) as pool:
+            list(pool.map(lambda key: _copy(client, bucket, key, paths[key]), paths))
     except ClientError as error:
         fault = error.response.get("Error", {})
         found = f"{fault.get('Code', 'an error')} ({_one_line(fault.get('Message', ''))})"
@@ -120,27 +125,25 @@ def _is_object(client: Any, bucket: str, key: str) -> bool:
     return True
 
 
-def _copy_prefix(client: Any, source: str, bucket: str, folder: Path, prefix: str) -> None:
-    number = 0
+def _targets(client: Any, source: str, bucket: str, folder: Path, prefix: str) -> dict[str, Path]:
+    """The keys below a prefix, and the paths below `folder` to bring them to."""
+    paths = {}
     for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-        for found in page.get("Contents", []):
-            path = folder / found["Key"].removeprefix(prefix)
-            if found["Key"].endswith("/"):
+        for key in (found["Key"] for found in page.get("Contents", [])):
+            if key.endswith("/"):
                 continue  # a marker of an empty folder
-            if not path.resolve().is_relative_to(folder.resolve()):
-                raise BadInput(f"{source}: expected keys below the prefix, got {found['Key']!r}")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _copy(client, bucket, found["Key"], path)
-            number += 1
-    if number == 0:
+            paths[key] = folder / key.removeprefix(prefix)
+            if not paths[key].resolve().is_relative_to(folder.resolve()):
+                raise BadInput(f"{source}: expected keys below the prefix, got {key!r}")
+    if not paths:
         raise BadInput(f"{source}: expected an object or objects below it, found none")
+    return paths
 
 
 def _copy(client: Any, bucket: str, key: str, path: Path) -> None:
-    size = client.head_object(Bucket=bucket, Key=key)["ContentLength"]
+    """Bring one object; boto3 checks its length and, where the server has one, its checksum."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     client.download_file(bucket, key, str(path), Config=TransferConfig(use_threads=False))
-    if path.stat().st_size != size:
-        raise BadInput(f"s3://{bucket}/{key}: expected {size} bytes, got {path.stat().st_size}")
 
 
 def _one_line(text: object) -> str:

@@ -20,7 +20,7 @@ from pyarrow import compute
 from mintmark.data.chunks import Chunk, source_of_table, table_type
 from mintmark.data.columns import Columns
 from mintmark.data.pixels import Canvas, decode
-from mintmark.data.records import BATCH_ROWS
+from mintmark.data.records import BATCH_ROWS, batches_of
 from mintmark.data.rows import Row, Rows, SeriesMould, source_of_rows
 from mintmark.data.source import Source, files_in
 from mintmark.errors import BadInput
@@ -60,7 +60,7 @@ class ParquetFiles:
             prefix = f"{file.relative_to(self.path).as_posix()} " if len(self.files) > 1 else ""
             first = 1
             try:
-                for batch in _opened(file).iter_batches(batch_size=rows, columns=names, use_threads=False):
+                for batch in batches_of(_opened(file), rows=rows, columns=names):
                     yield Chunk(file=file, prefix=prefix, first=first, columns=self._named(batch))
                     first += batch.num_rows
             except (pa.ArrowInvalid, OSError) as error:
@@ -166,9 +166,9 @@ def _unnested(cell: pa.Array) -> np.ndarray:
             raise ValueError("expected lists of one length, got ragged ones")
         shape += lengths
         values = values.flatten()
-    if values.null_count or not (pa.types.is_integer(values.type) or pa.types.is_floating(values.type)):
-        raise ValueError(f"expected numbers, got {'null' if values.null_count else values.type}")
-    return values.to_numpy(zero_copy_only=False).reshape(shape)
+    if not (pa.types.is_integer(values.type) or pa.types.is_floating(values.type)):
+        raise ValueError(f"expected numbers, got {values.type}")
+    return values.to_numpy(zero_copy_only=False).reshape(shape)  # a null becomes NaN
 
 
 def _is_list(kind: pa.DataType) -> bool:

@@ -148,7 +148,16 @@ def rows_at_once(num_values: int) -> int:
 
 def iter_batches(path: Path, *, rows: int = BATCH_ROWS, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
     """Yield a file's records in batches of at most `rows`."""
-    yield from _open(path).iter_batches(batch_size=rows, columns=columns)
+    yield from batches_of(_open(path), rows=rows, columns=columns)
+
+
+def batches_of(file: pq.ParquetFile, *, rows: int, columns: list[str] | None) -> Iterator[pa.RecordBatch]:
+    """Yield a Parquet file's rows in batches of at most `rows`, holding one row group at a time.
+
+    One call of Arrow's own `iter_batches` for all row groups holds every group that it has read until the end.
+    """
+    for group in range(file.num_row_groups):
+        yield from file.iter_batches(batch_size=rows, columns=columns, row_groups=[group], use_threads=False)
 
 
 def payload_array(batch: pa.RecordBatch | pa.Table, kind: Kind) -> np.ndarray:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mintmark.files import read_json, whole_file, whole_folder, write_json
+from mintmark.files import read_json, scratch_folder, whole_file, whole_folder, write_json
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -120,3 +120,12 @@ def test_what_json_cannot_carry_is_an_error_and_leaves_no_file(tmp_path: Path, n
     with pytest.raises(ValueError, match="JSON compliant"):
         write_json(tmp_path / "a.json", {"a": number})
     assert not list(tmp_path.iterdir())
+
+
+def test_a_scratch_folder_starts_empty_and_is_gone_afterwards(tmp_path: Path):
+    (tmp_path / ".partial" / "work").mkdir(parents=True)
+    (tmp_path / ".partial" / "work" / "of a killed run").touch()
+    with scratch_folder(tmp_path / "work") as folder:
+        assert list(folder.iterdir()) == []
+        (folder / "file").touch()
+    assert list(tmp_path.iterdir()) == []

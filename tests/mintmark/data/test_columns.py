@@ -23,7 +23,7 @@ def test_roles_name_sensitive_columns_and_quasi_identifiers():
 
 
 def test_a_column_that_is_not_there_is_named():
-    with pytest.raises(BadInput, match="x.csv: expected a column 'label', found only 'a', 'b'"):
+    with pytest.raises(BadInput, match=r"x.csv: expected a column 'label', found only 'a', 'b'"):
         columns(label="label").payload(["a", "b"], place="x.csv")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mintmark.data.idx import labels_name, open_idx
+from mintmark.data.idx import Part, labels_name, open_idx
 from mintmark.data.pixels import Canvas
 from mintmark.errors import BadInput
 
@@ -34,7 +34,7 @@ def pair(tmp_path: Path) -> Path:
     return tmp_path / "train-images-idx3-ubyte"
 
 
-def read(path: Path, *, part="all", labelled=True):
+def read(path: Path, *, part: Part = "all", labelled=True):
     source = open_idx(path, canvas=CANVAS, part=part, labelled=labelled)
     batches = list(source.batches())
     images = np.concatenate([batch.payload for batch in batches])
@@ -112,15 +112,15 @@ def test_bytes_after_the_end_are_refused(pair):
 
 def test_a_wrong_magic_number_is_named(pair):
     pair.write_bytes(b"\x89PNG" + bytes(40))
-    with pytest.raises(BadInput, match="expected an idx file .*, got magic 0x89504e47"):
+    with pytest.raises(BadInput, match=r"expected an idx file .*, got magic 0x89504e47"):
         read(pair)
 
 
 def test_labels_where_images_are_due_are_refused(tmp_path, pair):
-    with pytest.raises(BadInput, match="expected images .* got uint8 of shape \\(5,\\)"):
+    with pytest.raises(BadInput, match=r"expected images .* got uint8 of shape \(5,\)"):
         read(tmp_path / "train-labels-idx1-ubyte")
     write_idx(pair, IMAGES.astype(np.float32))
-    with pytest.raises(BadInput, match="expected images .* got float32"):
+    with pytest.raises(BadInput, match=r"expected images .* got float32"):
         read(pair)
 
 

@@ -15,7 +15,7 @@ CANVAS = Canvas(size=None, channels=None, fit="pad", max_pixels=1000)
 
 def save(path: Path, value: int, *, size: tuple[int, int] = (3, 2), mode: str = "L") -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new(mode, size[::-1], value).save(path)
+    Image.new(mode, (size[1], size[0]), value).save(path)
 
 
 def read(path: Path, *, canvas: Canvas = CANVAS, labelled: bool = True):
@@ -25,7 +25,13 @@ def read(path: Path, *, canvas: Canvas = CANVAS, labelled: bool = True):
 
 
 def test_classes_are_the_first_folders_in_a_fixed_order(tmp_path):
-    for name, value in [("dog/b.png", 4), ("dog/A.bmp", 3), ("cat/2/x.tif", 2), ("cat/10.png", 1), ("unlabelled/u.tiff", 5)]:
+    for name, value in [
+        ("dog/b.png", 4),
+        ("dog/A.bmp", 3),
+        ("cat/2/x.tif", 2),
+        ("cat/10.png", 1),
+        ("unlabelled/u.tiff", 5),
+    ]:
         save(tmp_path / name, value)
     (tmp_path / "cat" / ".DS_Store").write_text("x")
     (tmp_path / "dog" / "Thumbs.db").write_text("x")
@@ -43,7 +49,7 @@ def test_without_labels_any_tree_will_do(tmp_path):
     batch, _ = read(tmp_path, labelled=False)
     assert list(batch.where) == ["a.png", "b/c.png"]
     assert list(batch.labels) == [None, None]
-    with pytest.raises(BadInput, match="expected one folder a class, got the file a.png beside them"):
+    with pytest.raises(BadInput, match=r"expected one folder a class, got the file a.png beside them"):
         read(tmp_path)
 
 
@@ -75,7 +81,7 @@ def test_files_that_are_no_images_are_broken_and_lose_nothing_else(tmp_path):
 def test_a_folder_that_is_missing_empty_or_a_file_is_refused(tmp_path):
     with pytest.raises(BadInput, match="expected a folder of images, found none"):
         read(tmp_path / "x")
-    with pytest.raises(BadInput, match="expected images .* found none"):
+    with pytest.raises(BadInput, match=r"expected images .* found none"):
         read(tmp_path)
     save(tmp_path / "a.png", 1)
     with pytest.raises(BadInput, match="expected a folder of images, found a file"):
@@ -85,7 +91,7 @@ def test_a_folder_that_is_missing_empty_or_a_file_is_refused(tmp_path):
 def test_a_folder_without_a_readable_image_is_refused_with_the_first_reason(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "1.png").write_text("I am text")
-    with pytest.raises(BadInput, match="a/1.png: expected an image"):
+    with pytest.raises(BadInput, match=r"a/1.png: expected an image"):
         read(tmp_path)
 
 

@@ -9,7 +9,8 @@ import pytest
 from mintmark.data.columns import Columns
 from mintmark.data.npz import open_npz
 from mintmark.data.pixels import Canvas
-from mintmark.data.rows import SeriesMould
+from mintmark.data.records import Kind
+from mintmark.data.rows import Mould, SeriesMould
 from mintmark.errors import BadInput
 
 CANVAS = Canvas(size=None, channels=None, fit="pad", max_pixels=1000)
@@ -21,7 +22,7 @@ def columns(*, label="y", drop=()) -> Columns:
     return Columns(label=label, group=None, id=None, drop=drop, sensitive=(), quasi_identifier=())
 
 
-def read(path: Path, *, kind="image", mould=CANVAS, **named):
+def read(path: Path, *, kind: Kind = "image", mould: Mould = CANVAS, **named):
     source = open_npz(path, kind=kind, columns=columns(**named), mould=mould)
     batches = list(source.batches())
     return np.concatenate([batch.payload for batch in batches]), [label for one in batches for label in one.labels]
@@ -61,7 +62,7 @@ def test_series_are_float32(tmp_path):
 
 def test_python_objects_are_never_unpickled(tmp_path):
     np.savez(tmp_path / "x.npz", x=np.array([{"a": 1}], dtype=object), y=LABELS[:1])
-    with pytest.raises(BadInput, match="x.npz: array 'x': expected numbers or text"):
+    with pytest.raises(BadInput, match=r"x.npz: array 'x': expected numbers or text"):
         read(tmp_path / "x.npz")
 
 
@@ -74,7 +75,7 @@ def test_fortran_order_cannot_be_streamed(tmp_path):
 def test_a_truncated_archive_is_refused(tmp_path):
     np.savez(tmp_path / "x.npz", x=IMAGES, y=LABELS)
     (tmp_path / "x.npz").write_bytes((tmp_path / "x.npz").read_bytes()[:-40])
-    with pytest.raises(BadInput, match="x.npz: expected an npz file, got something else"):
+    with pytest.raises(BadInput, match=r"x.npz: expected an npz file, got something else"):
         read(tmp_path / "x.npz")
 
 

@@ -159,7 +159,8 @@ def test_the_shape_is_that_wanted_or_that_of_the_first():
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("size", (3,)), ("size", (0, 3)), ("channels", 2), ("max_pixels", 0), ("max_pixels", MOST_PIXELS + 1)]
+    ("key", "value"),
+    [("size", (3,)), ("size", (0, 3)), ("channels", 2), ("max_pixels", 0), ("max_pixels", MOST_PIXELS + 1)],
 )
 def test_impossible_wishes_are_refused(key, value):
     with pytest.raises(ValueError, match=f"{key} must be"):
