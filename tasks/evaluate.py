@@ -79,6 +79,7 @@ class Params:
         threads: CPU threads of each worker; with another number the last bits may differ.
         workers: Trainings at a time; changes no result.
         device: "auto" takes a GPU where there is one.
+        deterministic: Whether a GPU must give the same bytes twice, at some cost; a CPU always does.
         margin: A difference in accuracy up to this counts as none.
         num_seeds: Trainings of every arm and control.
         num_tuning_seeds: Trainings of every candidate in the two grids.
@@ -92,6 +93,7 @@ class Params:
     threads: int
     workers: int
     device: DeviceName
+    deterministic: bool
     margin: float
     num_seeds: int
     num_tuning_seeds: int
@@ -148,7 +150,7 @@ def run(params: Params, data_dir: Path) -> None:
 
 def _train(params: Params, material: Material) -> tuple[Contest, dict[str, Any]]:
     """Tune, then train every arm and control; the choices come back as facts."""
-    crew = Crew(workers=params.workers, threads=params.threads, device=_device(params.device))
+    crew = _crew(params)
     of_tuning, of_contest, of_controls = np.random.SeedSequence(params.seed).spawn(3)
     recipe = params.training.recipe()
     choices = choose(
@@ -170,11 +172,11 @@ def _train(params: Params, material: Material) -> tuple[Contest, dict[str, Any]]
     return contest, choices.facts()
 
 
-def _device(name: DeviceName) -> torch.device:
-    device = pick_device(name)
-    if device.type == "cuda":
+def _crew(params: Params) -> Crew:
+    device = pick_device(params.device)
+    if device.type == "cuda" and params.deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # workers inherit it
-    return device
+    return Crew(workers=params.workers, threads=params.threads, device=device, deterministic=params.deterministic)
 
 
 def _shipped_facts(shipped: Shipped, outcomes: Mapping[str, Outcome]) -> dict[str, Any]:

@@ -6,7 +6,8 @@ held back   real records that pose as synthetic ones: half of the training recor
 
 Both take half of every batch, with hard labels, whatever was chosen for the contest. Classes are exchanged as a whole:
 labels shuffled record by record leave the true class the likeliest one in every batch, and harm too little to be told
-from noise. Nothing trained here is released.
+from noise. A release so far from the real records that not even wrong labels do harm (pure noise, say) fails the first
+control: nothing was learnt about it. Nothing trained here is released.
 """
 
 from collections.abc import Sequence

@@ -17,6 +17,7 @@ from mintmark.classify.model import logits
 from mintmark.classify.networks import SmallCNN
 from mintmark.classify.training import Synthetic, train_classifier
 from mintmark.data.images import ImageSet, to_unit
+from mintmark.devices import fix_order
 from mintmark.progress import track
 from mintmark.utility.arms import Fit
 
@@ -29,11 +30,13 @@ class Crew:
         workers: Processes at work at a time.
         threads: CPU threads of each; with another number the last bits may differ.
         device: Where each trains.
+        deterministic: Whether a GPU must give the same bytes twice; a CPU does anyway.
     """
 
     workers: int
     threads: int
     device: torch.device
+    deterministic: bool
 
 
 def train_all(fits: Sequence[Fit], *, crew: Crew, label: str) -> list[SmallCNN]:
@@ -44,7 +47,7 @@ def train_all(fits: Sequence[Fit], *, crew: Crew, label: str) -> list[SmallCNN]:
         crew: Who trains it.
         label: What a person sees as the name of this round.
     """
-    jobs = (delayed(_train)(fit, threads=crew.threads, device=crew.device) for fit in fits)
+    jobs = (delayed(_train)(fit, crew) for fit in fits)
     trained = cast("Iterator[SmallCNN]", Parallel(n_jobs=crew.workers, return_as="generator")(jobs))
     return list(track(trained, label, total=len(fits)))
 
@@ -54,8 +57,10 @@ def probabilities(network: SmallCNN, images: ImageSet) -> Float[np.ndarray, "n c
     return logits(network, to_unit(images.images)).softmax(dim=1).numpy()
 
 
-def _train(fit: Fit, *, threads: int, device: torch.device) -> SmallCNN:
-    torch.set_num_threads(threads)
+def _train(fit: Fit, crew: Crew) -> SmallCNN:
+    torch.set_num_threads(crew.threads)
+    if crew.deterministic:
+        fix_order(crew.device)
     synthetic = None
     if fit.addition is not None:
         labels = torch.from_numpy(fit.addition.labels.copy())
@@ -67,6 +72,6 @@ def _train(fit: Fit, *, threads: int, device: torch.device) -> SmallCNN:
         recipe=fit.recipe,
         seed=fit.seed,
         synthetic=synthetic,
-        device=device,
+        device=crew.device,
     )
     return network.cpu()

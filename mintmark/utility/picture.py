@@ -75,10 +75,11 @@ def _draw_rows(axes: Axes, rows: Sequence[_Row], *, margin: float) -> None:
     axes.axvline(0, color="black", linewidth=0.8, zorder=1)
     for place, row in enumerate(rows):
         value, low, high = (100 * end for end in row.found[:3])
+        told = [f"{round(end, 1) + 0.0:+.1f}" for end in (value, low, high)]  # + 0.0 turns -0.0 into 0.0
         colour = GOOD if low > 100 * margin else BAD if high < -100 * margin else UNSURE
         axes.plot([low, high], [place, place], color=colour, linewidth=5 if row.chosen else 2.5, alpha=0.6)
         axes.plot([value], [place], "o", color=colour, markersize=8)
-        label = f"{value:+.1f} ({low:+.1f} to {high:+.1f})"
+        label = f"{told[0]} ({told[1]} to {told[2]})"
         axes.annotate(label, (value, place), xytext=(0, 8), textcoords="offset points", ha="center", fontsize=8)
     axes.set_yticks(range(len(rows)), [row.name for row in rows], fontsize=9)
     for label, row in zip(axes.get_yticklabels(), rows, strict=True):

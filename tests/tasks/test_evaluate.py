@@ -24,6 +24,7 @@ PARAMS = Params(
     threads=1,
     workers=1,
     device="cpu",
+    deterministic=True,
     margin=0.01,
     num_seeds=5,
     num_tuning_seeds=1,

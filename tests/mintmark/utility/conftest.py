@@ -14,7 +14,7 @@ from mintmark.utility.crew import Crew
 
 @pytest.fixture(scope="session")
 def crew() -> Crew:
-    return Crew(workers=1, threads=1, device=torch.device("cpu"))
+    return Crew(workers=1, threads=1, device=torch.device("cpu"), deterministic=True)
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,9 @@ def test_the_number_of_workers_changes_no_bit(scarce, recipe):
         for seed in (1, 2)
     ]
     alone, together = (
-        train_all(fits, crew=Crew(workers=workers, threads=1, device=torch.device("cpu")), label="test")
+        train_all(
+            fits, crew=Crew(workers=workers, threads=1, device=torch.device("cpu"), deterministic=True), label="test"
+        )
         for workers in (1, 2)
     )
     for first, second in zip(alone, together, strict=True):
