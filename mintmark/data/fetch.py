@@ -55,7 +55,8 @@ def fetched(source: str, *, into: Path, beside: Sequence[str] = ()) -> Iterator[
         try:
             yield path
         except BadInput as error:
-            raise BadInput(str(error).replace(str(path), public(source))) from error
+            above = public(source).rsplit("/", 1)[0]
+            raise BadInput(str(error).replace(str(path), public(source)).replace(str(folder), above)) from error
 
 
 def public(source: str) -> str:
@@ -64,7 +65,8 @@ def public(source: str) -> str:
 
 
 def _from_http(source: str, folder: Path, beside: Sequence[str]) -> Path:
-    first = folder / (Path(unquote(urlsplit(source).path)).name or "download")
+    name = Path(unquote(urlsplit(source).path)).name
+    first = folder / (name if name.strip(".") else "download")
     _download(source, first)
     for name in beside:
         _download(source.replace(first.name, name), folder / name)
@@ -88,8 +90,7 @@ def _download(address: str, path: Path) -> None:
 
 
 def _from_s3(source: str, folder: Path, beside: Sequence[str]) -> Path:
-    parts = urlsplit(source, allow_fragments=False)
-    bucket, key = parts.netloc, parts.path.removeprefix("/")
+    bucket, _, key = source.removeprefix("s3://").partition("/")  # a key may hold any character, "?" and "#" as well
     if not bucket:
         raise BadInput(f"{source}: expected s3://bucket/key, got no bucket")
     retries = {"max_attempts": ATTEMPTS, "mode": "standard"}

@@ -1,14 +1,9 @@
 """The stage ingest: any source in, records and their manifest out; bad input in, one line out and nothing lost."""
 
 import gzip
-import http.server
 import json
 import os
-import shutil
 import struct
-import subprocess
-import sys
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +15,12 @@ from PIL import Image
 from ruamel.yaml import YAML
 
 from mintmark.data.images import read_images
-from mintmark.data.records import payload_array, read_form, record_id, tensor_column
+from mintmark.data.records import payload_array, read_form, record_id
 from tasks import params as stage_params
 from tasks.ingest import Params, run
 
 REPOSITORY = Path(__file__).parents[2]
 DEFAULTS = YAML(typ="safe").load((REPOSITORY / "params.yaml").read_text())["ingest"]
-NO_NETWORK = {
-    "AWS_ACCESS_KEY_ID": "key",
-    "AWS_SECRET_ACCESS_KEY": "secret",
-    "AWS_DEFAULT_REGION": "us-east-1",
-    "AWS_EC2_METADATA_DISABLED": "true",
-    "NO_PROXY": "127.0.0.1",
-}
 
 
 def section(**wanted: Any) -> dict[str, Any]:
@@ -50,20 +38,6 @@ def ingest(folder: Path, **wanted: Any) -> dict[str, Any]:
 
 def records(folder: Path) -> Path:
     return folder / "data" / "ingest" / "records.parquet"
-
-
-def command(
-    folder: Path, *, shell: str = "", environment: dict[str, str] | None = None, **wanted: Any
-) -> subprocess.CompletedProcess[str]:
-    """Run the stage as a person does, with a params file of its own in a folder of its own."""
-    YAML().dump({"ingest": section(**wanted)}, folder / "params.yaml")
-    call = [sys.executable, "-m", "tasks.ingest"]
-    if shell:
-        call = ["unshare", "--mount", "sh", "-c", shell, *call]
-    paths = {"PYTHONPATH": str(REPOSITORY), "PATH": os.environ["PATH"], "HOME": str(folder)}
-    return subprocess.run(
-        call, cwd=folder, env=paths | NO_NETWORK | (environment or {}), capture_output=True, text=True, check=False
-    )
 
 
 def save_image(path: Path, image: Image.Image | None = None) -> None:
@@ -209,224 +183,6 @@ def test_classes_and_marks_may_be_numbers_in_yaml(tmp_path):
     built = stage_params.build(Params, section(labels={"classes": [1, 0], "unlabelled": [-1, ""]}), name="ingest")
     assert built.labels.settle([]) == ("1", "0")
     assert built.labels.read("-1") is None
-
-
-# Bad input through the real command line ------------------------------------------------------------------------
-
-
-def bad_missing(folder: Path) -> dict:
-    return {"source": "nowhere.csv", "format": "csv", "kind": "table"}
-
-
-def bad_empty_folder(folder: Path) -> dict:
-    (folder / "src").mkdir()
-    return {"source": "src", "format": "image_folder"}
-
-
-def bad_truncated_idx(folder: Path) -> dict:
-    (folder / "images-idx3-ubyte").write_bytes(idx(np.zeros((9, 5, 5), np.uint8))[:-30])
-    (folder / "labels-idx1-ubyte").write_bytes(idx(np.zeros(9, np.uint8)))
-    return {"source": "images-idx3-ubyte", "format": "idx"}
-
-
-def bad_truncated_gzip(folder: Path) -> dict:
-    (folder / "images-idx3-ubyte").write_bytes(gzip.compress(idx(np.zeros((9, 5, 5), np.uint8)))[:-9])
-    (folder / "labels-idx1-ubyte").write_bytes(idx(np.zeros(9, np.uint8)))
-    return {"source": "images-idx3-ubyte", "format": "idx"}
-
-
-def bad_magic(folder: Path) -> dict:
-    save_image(folder / "images-idx3-ubyte.png")
-    return {"source": "images-idx3-ubyte.png", "format": "idx"}
-
-
-def bad_text_as_png(folder: Path) -> dict:
-    save_image(folder / "src" / "a" / "1.png")
-    (folder / "src" / "a" / "2.png").write_text("I am text")
-    return {"source": "src", "format": "image_folder"}
-
-
-def bad_bomb(folder: Path) -> dict:
-    save_image(folder / "src" / "a" / "1.png", Image.new("1", (30_000, 30_000)))
-    return {"source": "src", "format": "image_folder"}
-
-
-def bad_sixteen_bits(folder: Path) -> dict:
-    save_image(folder / "src" / "a" / "1.png", Image.new("I;16", (4, 4)))
-    return {"source": "src", "format": "image_folder"}
-
-
-def bad_cmyk(folder: Path) -> dict:
-    save_image(folder / "src" / "a" / "1.jpg", Image.new("CMYK", (4, 4)))
-    return {"source": "src", "format": "image_folder"}
-
-
-def bad_mixed_sizes(folder: Path) -> dict:
-    save_image(folder / "src" / "a" / "1.png")
-    save_image(folder / "src" / "a" / "2.png", Image.new("L", (5, 4)))
-    return {"source": "src", "format": "image_folder"}
-
-
-def bad_twice_the_same_id(folder: Path) -> dict:
-    (folder / "x.csv").write_text("who,label,age\np1,a,1\np2,a,2\np1,b,3\n")
-    return {"source": "x.csv", "format": "csv", "kind": "table", "columns": {"id": "who"}}
-
-
-def bad_ragged_csv(folder: Path) -> dict:
-    (folder / "x.csv").write_text("label,age\na,1\na,1,2\n")
-    return {"source": "x.csv", "format": "csv", "kind": "table"}
-
-
-def bad_endpoint(folder: Path) -> dict:
-    return {"source": "s3://bucket/x.csv", "format": "csv", "kind": "table"}
-
-
-BAD = {
-    bad_missing: "nowhere.csv: expected a file or a folder, found none",
-    bad_empty_folder: "src: expected images (.png .jpg .jpeg .bmp .tif .tiff), found none",
-    bad_truncated_idx: "images-idx3-ubyte: expected 9 rows, got only 7: it is truncated",
-    bad_truncated_gzip: "images-idx3-ubyte: expected a whole file, got a truncated or corrupt one",
-    bad_magic: "images-idx3-ubyte.png: expected an idx file (magic 0x0000ttnn), got magic 0x89504e47",
-    bad_text_as_png: "src: a/2.png: expected an image (PNG, JPEG, BMP, TIFF), got something else",
-    bad_bomb: "src: a/1.png: expected at most 16777216 pixels, got a decompression bomb",
-    bad_sixteen_bits: "src: a/1.png: expected 8-bit gray or RGB, got 16-bit I;16",
-    bad_cmyk: "src: a/1.jpg: expected 8-bit gray or RGB, got CMYK",
-    bad_mixed_sizes: "src: a/2.png: expected 4 x 4 x 1 as the first image, got 4 x 5 x 1; state a size",
-    bad_twice_the_same_id: "x.csv: expected ids unlike one another, got 'p1' in row 1 and in row 3",
-    bad_ragged_csv: "x.csv: row 2: expected 2 values, got 3",
-    bad_endpoint: "s3://bucket/x.csv: expected to read it, got Could not connect to the endpoint",
-}
-
-
-@pytest.mark.parametrize("bad", BAD, ids=lambda bad: bad.__name__)
-def test_bad_input_gives_one_line_and_leaves_earlier_output_alone(tmp_path, bad):
-    earlier = tmp_path / "data" / "ingest" / "records.parquet"
-    earlier.parent.mkdir(parents=True)
-    earlier.write_text("earlier")
-    done = command(tmp_path, environment={"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, **bad(tmp_path))
-    assert done.returncode == 1
-    assert done.stdout == ""
-    (line,) = [line for line in done.stderr.splitlines() if not line.startswith("progress ")]
-    assert line.startswith(f"ingest: {BAD[bad]}")
-    assert list(earlier.parent.iterdir()) == [earlier]
-    assert earlier.read_text() == "earlier"
-
-
-def test_a_source_over_http_goes_through_the_command_line(tmp_path):
-    (tmp_path / "web").mkdir()
-    (tmp_path / "web" / "x.csv").write_text("label,age\na,1\nb,2\n")
-    server = http.server.ThreadingHTTPServer(
-        ("127.0.0.1", 0), lambda *one: http.server.SimpleHTTPRequestHandler(*one, directory=str(tmp_path / "web"))
-    )
-    with server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        address = f"http://127.0.0.1:{server.server_port}"
-        fine = command(tmp_path, source=f"{address}/x.csv?key=secret", format="csv", kind="table")
-        missing = command(tmp_path, source=f"{address}/y.csv", format="csv", kind="table")
-        server.shutdown()
-    assert fine.returncode == 0, fine.stderr
-    manifest = json.loads((tmp_path / "data" / "ingest" / "manifest.json").read_text())
-    assert manifest["source"] == f"{address}/x.csv"
-    assert manifest["rows"] == 2
-    assert missing.returncode == 1
-    assert missing.stderr == f"ingest: {address}/y.csv: expected a file, got status 404 (File not found)\n"
-    assert len(list((tmp_path / "data" / "ingest").iterdir())) == 2
-
-
-MOUNTS = (
-    shutil.which("unshare")
-    and subprocess.run(
-        ["unshare", "--mount", "sh", "-c", "mount -t tmpfs tmpfs /mnt"], capture_output=True, check=False
-    ).returncode
-    == 0
-)
-needs_mounts = pytest.mark.skipif(not MOUNTS, reason="needs the right to mount file systems")
-
-
-@needs_mounts
-def test_a_full_disk_gives_one_line_and_leaves_nothing(tmp_path):
-    (tmp_path / "data").mkdir()
-    found = command(
-        tmp_path, shell='mount -t tmpfs -o size=32k tmpfs data && "$0" "$@"; code=$?; find data; exit $code'
-    )
-    assert found.returncode == 1
-    assert found.stdout.split() == ["data", "data/ingest"]
-    (line,) = [line for line in found.stderr.splitlines() if not line.startswith("progress ")]
-    assert line.startswith("ingest: ")
-    assert "No space left on device" in line
-
-
-@needs_mounts
-def test_a_read_only_folder_gives_one_line(tmp_path):
-    (tmp_path / "data").mkdir()
-    found = command(tmp_path, shell='mount -t tmpfs -o ro tmpfs data && "$0" "$@"')
-    assert found.returncode == 1
-    (line,) = [line for line in found.stderr.splitlines() if not line.startswith("progress ")]
-    assert line == "ingest: [Errno 30] Read-only file system: 'data/ingest'"
-
-
-# Streaming: peak memory does not grow with the rows --------------------------------------------------------------
-
-
-def big_idx(folder: Path, rows: int) -> dict:
-    (folder / "images").write_bytes(idx(np.zeros((rows, 256, 256), np.uint8)))
-    return {"source": "images", "format": "idx", "columns": {"label": None}}
-
-
-def big_npz(folder: Path, rows: int) -> dict:
-    np.savez(folder / "x.npz", image=np.zeros((rows, 256, 256), np.uint8))
-    return {"source": "x.npz", "format": "npz", "columns": {"label": None}}
-
-
-def big_parquet(folder: Path, rows: int) -> dict:
-    values = np.random.default_rng(0).integers(0, 256, (50, 256, 256, 1), dtype=np.uint8)
-    table = pa.table({"image": tensor_column(values)})
-    with pq.ParquetWriter(folder / "x.parquet", table.schema) as writer:
-        for _ in range(rows // 50):
-            writer.write_table(table)
-    return {"source": "x.parquet", "format": "parquet", "columns": {"label": None}}
-
-
-def big_csv(folder: Path, rows: int) -> dict:
-    text = "x" * 4096
-    with (folder / "x.csv").open("w") as stream:
-        stream.write("label,a,b,c,d\n")
-        stream.writelines(f"a,{row}{text},{text},{text},{text}\n" for row in range(rows * 4))
-    return {"source": "x.csv", "format": "csv", "kind": "table"}
-
-
-def big_folder(folder: Path, rows: int) -> dict:
-    for row in range(rows):
-        save_image(folder / "src" / "a" / f"{row}.bmp", Image.new("L", (256, 256), row % 256))
-    return {"source": "src", "format": "image_folder"}
-
-
-# not ru_maxrss: it starts from the peak of the process that started this one
-PEAK = """
-import runpy
-from pathlib import Path
-runpy.run_module("tasks.ingest", run_name="__main__")
-print(*[line.split()[1] for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")])
-"""
-
-
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc for a process's own peak memory")
-@pytest.mark.parametrize("big", [big_idx, big_npz, big_parquet, big_csv, big_folder], ids=lambda big: big.__name__)
-def test_peak_memory_does_not_grow_with_the_rows(tmp_path, big):
-    """From 500 to 1,500 rows of 64 KiB the payload grows by 62 MiB; the peak may by half of that."""
-    peaks = []
-    for rows in (500, 1500):
-        folder = tmp_path / str(rows)
-        folder.mkdir()
-        YAML().dump({"ingest": section(**big(folder, rows))}, folder / "params.yaml")
-        paths = {"PYTHONPATH": str(REPOSITORY), "PATH": os.environ["PATH"], "OMP_NUM_THREADS": "1"}
-        done = subprocess.run([sys.executable, "-c", PEAK], cwd=folder, env=paths, capture_output=True, check=True)
-        peaks.append(int(done.stdout.split()[-1]) / 1024)
-    print(f"{big.__name__}: {peaks[0]:.0f} MiB at 500 rows, {peaks[1]:.0f} MiB at 1,500")
-    assert peaks[1] - peaks[0] < 62 / 2
-
-
-# Real data -------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture

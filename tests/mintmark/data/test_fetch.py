@@ -155,12 +155,25 @@ def test_an_error_about_a_fetched_file_names_the_source(tmp_path, web):
         fetched(f"{web}/there?x=1", into=tmp_path / "source") as path,
     ):
         raise BadInput(f"{path}: expected a table")
+    with (
+        pytest.raises(BadInput, match=f"^{web}/there-labels: expected labels$"),
+        fetched(f"{web}/there-images", into=tmp_path / "source", beside=["there-labels"]) as path,
+    ):
+        raise BadInput(f"{path.with_name('there-labels')}: expected labels")
+
+
+def test_an_address_without_a_file_name_has_a_name_on_this_machine(tmp_path, web):
+    with (
+        pytest.raises(BadInput, match="got status 404"),
+        fetched(f"{web}/..", into=tmp_path / "source"),
+    ):
+        pass
 
 
 def test_an_object_comes_from_s3(tmp_path, s3):
-    s3.put_object(Bucket="wafers", Key="deep/images", Body=b"pixels" * 2_000_000)
+    s3.put_object(Bucket="wafers", Key="deep/images?", Body=b"pixels" * 2_000_000)
     s3.put_object(Bucket="wafers", Key="deep/labels", Body=b"codes")
-    with fetched("s3://wafers/deep/images", into=tmp_path / "source", beside=["labels"]) as path:
+    with fetched("s3://wafers/deep/images?", into=tmp_path / "source", beside=["labels"]) as path:
         assert path.read_bytes() == b"pixels" * 2_000_000
         assert path.with_name("labels").read_bytes() == b"codes"
     assert list(tmp_path.iterdir()) == []
@@ -168,12 +181,12 @@ def test_an_object_comes_from_s3(tmp_path, s3):
 
 @pytest.mark.parametrize("source", ["s3://wafers/tree", "s3://wafers/tree/"])
 def test_a_prefix_comes_from_s3_as_a_folder(tmp_path, s3, source):
-    for key in ("tree/cat/1.png", "tree/cat/2 #1.png", "tree/dog/3.png", "tree2/other.png"):
+    for key in ("tree/cat/1.png", "tree/cat/2 #1?.png", "tree/dog/3.png", "tree2/other.png"):
         s3.put_object(Bucket="wafers", Key=key, Body=key.encode())
     s3.put_object(Bucket="wafers", Key="tree/empty/", Body=b"")
     with fetched(source, into=tmp_path / "source") as path:
         found = {file.relative_to(path).as_posix(): file.read_text() for file in path.rglob("*") if file.is_file()}
-    assert found == {name: f"tree/{name}" for name in ("cat/1.png", "cat/2 #1.png", "dog/3.png")}
+    assert found == {name: f"tree/{name}" for name in ("cat/1.png", "cat/2 #1?.png", "dog/3.png")}
 
 
 def test_more_objects_than_a_page_of_the_listing(tmp_path, s3, monkeypatch):
