@@ -142,8 +142,8 @@ def crossed_mean(
 
     Seeds and records both count as drawn from a population: the interval covers another training on another test set.
     The variance is (MS_seeds + max(MS_records - MS_residual, 0)) / (S R), from the two-way table's mean squares, with
-    Student's t; this is the analysis of several readers who judge the same cases (Hillis 2007, Statistics in Medicine
-    26:596). Satterthwaite's degrees of freedom count the records' part as well. A percentile bootstrap over a handful
+    Student's t; this is the analysis of several readers who judge the same cases (Hillis 2007). Satterthwaite's degrees
+    of freedom count the records' part as well. A percentile bootstrap over a handful
     of seeds claims too much. Two pseudo-records, one at each bound, keep the interval from vanishing where all records
     agree (for paired proportions: Bonett and Price 2012); they enter the interval and not the value.
 

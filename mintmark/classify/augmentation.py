@@ -104,7 +104,7 @@ def mix(
     strength: float,
     generator: torch.Generator,
 ) -> tuple[Float[torch.Tensor, "n channels height width"], Float[torch.Tensor, "n classes"]]:
-    """Mix each image and its label with another's, by one weight for the batch (Zhang et al. 2018, algorithm 1).
+    """Mix each image and its label with another's, by one weight for the batch (Zhang et al. 2018).
 
     Args:
         images: Pixels in [-1, 1].
