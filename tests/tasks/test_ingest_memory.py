@@ -58,7 +58,9 @@ def big_csv(folder: Path, rows: int) -> dict:
     text = "x" * 4096
     with (folder / "x.csv").open("w") as stream:
         stream.write("label,a,b,c,d\n")
-        stream.writelines(f"a,{row}{text},{text},{text},{text}\n" for row in range(rows * 4))
+        stream.writelines(
+            f"a,{row}{text},{text},{text},{text}\n" for row in range(rows * 8)
+        )  # beyond what Arrow reads ahead
     return {"source": "x.csv", "format": "csv", "kind": "table"}
 
 
