@@ -19,7 +19,7 @@ import torch
 
 import mintmark.gan
 from mintmark.data.images import ImageSet, read_images, to_bytes
-from mintmark.devices import DeviceName, allow_fast, fix_order, pick_device
+from mintmark.devices import DeviceName, allow_fast, fix_order, pick_device, pick_precision
 from mintmark.errors import BadInput
 from mintmark.evidence import Measurement, Report, write_report
 from mintmark.files import PARTIAL, whole_file
@@ -219,6 +219,7 @@ def _report(params: Params, state: State, train_set: ImageSet, validation: Image
         headline=("train_validation_logit_auc", "validation_coverage"),
         facts={
             "train_records": dict(zip(train_set.classes, train_counts, strict=True)),
+            "precision": _precision(params, state),
             "parameters": {
                 "generator": sum(one.numel() for one in state.generator.parameters()),
                 "discriminator": sum(one.numel() for one in state.discriminator.parameters()),
@@ -226,6 +227,14 @@ def _report(params: Params, state: State, train_set: ImageSet, validation: Image
         },
         cost={"steps": float(state.step), "training_flops_without_penalty": float(flops * state.step)},
     )
+
+
+def _precision(params: Params, state: State) -> str:
+    """What "auto" came to."""
+    height, width, _ = state.generator.shape
+    device = next(state.discriminator.parameters()).device
+    precision = pick_precision(params.recipe.precision, device=device, height=height, width=width)
+    return str(precision).removeprefix("torch.")
 
 
 def _memory(params: Params, state: State, train_set: ImageSet, validation: ImageSet) -> Measurement:

@@ -115,6 +115,7 @@ def test_the_report_measures_memory_and_coverage_with_intervals(data_dir):
     assert report["validation_coverage_by_train"].value > 0.8  # type: ignore[operator]
     assert report["unlabelled_left_out"].value == 0
     assert report.facts["train_records"] == {"class-0": 20, "class-1": 20, "class-2": 20}
+    assert report.facts["precision"] == "float32"
     assert report.cost["steps"] == 5
     assert report.cost["training_flops_without_penalty"] > 0
 
