@@ -25,6 +25,7 @@ from mintmark.progress import track
 
 BANK_BLOCK = 512
 DISTANCE_ELEMENTS = 1 << 24
+LEAST_ROWS = 16  # libraries sum smaller batches in another order, and a long descent magnifies the last bit to percents
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,7 +38,7 @@ class Search:
         num_starts: Latents that are refined for each image.
         bank_per_class: Images of each class that offer themselves as starts.
         feature_weight: lambda, the share of the feature loss; the residual has the rest (0.1 in the paper).
-        batch_size: Latents that are refined at once.
+        batch_size: Latents that are refined at once, and never fewer than those of `LEAST_ROWS` images.
     """
 
     num_steps: int
@@ -106,7 +107,14 @@ class AnoGan:
 
     def num_generated(self, num_images: int) -> int:
         """How many images are generated, and differentiated but for the bank's, to score `num_images`."""
-        return len(self.bank.codes) + num_images * self.search.num_starts * (self.search.num_steps + 1)
+        full, rest = divmod(num_images, self._rows)
+        searched = full * self._rows + (max(rest, LEAST_ROWS) if rest else 0)
+        return len(self.bank.codes) + searched * self.search.num_starts * (self.search.num_steps + 1)
+
+    @property
+    def _rows(self) -> int:
+        """Images in one block."""
+        return max(LEAST_ROWS, self.search.batch_size // self.search.num_starts)
 
     def find(self, images: Float[torch.Tensor, "n channels height width"]) -> Found:
         """Search a latent for each image, on the networks' device; the answer lies on the images'.
@@ -115,15 +123,16 @@ class AnoGan:
             BadInput: the images are of another shape than the generator's.
         """
         require_shape(images, self.generator.shape, whose="the generator's")
-        rows = max(1, self.search.batch_size // self.search.num_starts)
-        blocks = images.split(rows) if len(images) else []
+        blocks = images.split(self._rows) if len(images) else []
         found = [self._find_block(block.to(self.bank.codes.device)) for block in track(blocks, "latent-search")]
         if not found:
             return Found(images.new_zeros(0), self.bank.codes[:0].to(images.device), images)
         return Found(*(torch.cat(parts).to(images.device) for parts in zip(*found, strict=True)))
 
     def _find_block(self, images: torch.Tensor) -> Found:
-        num_starts = self.search.num_starts
+        """Search a latent for each image; a small block is filled up with its last image."""
+        num_images, num_starts = len(images), self.search.num_starts
+        images = torch.cat([images, images[-1:].expand(max(0, LEAST_ROWS - num_images), -1, -1, -1)])
         with torch.no_grad():
             features = self.discriminator.features(images)
         start = self._starts(images, features).flatten()
@@ -134,10 +143,8 @@ class AnoGan:
             better = losses < best_losses
             best_losses = torch.where(better, losses, best_losses)
             best_images = torch.where(better[:, None, None, None], generated, best_images)
-        winner = (
-            best_losses.unflatten(0, (-1, num_starts)).argmin(dim=1)
-            + torch.arange(len(images), device=images.device) * num_starts
-        )
+        winner = best_losses.unflatten(0, (-1, num_starts)).argmin(dim=1)
+        winner = (winner + torch.arange(len(images), device=images.device) * num_starts)[:num_images]
         return Found(best_losses[winner], codes[winner], best_images[winner])
 
     def _starts(self, images: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
