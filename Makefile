@@ -17,7 +17,7 @@ serve: .venv/pipeline ## a local Prefect server with its UI, and the scheduled d
 	@$(BIN)/python -m flows.serve $(ARGS)
 
 test: .venv/test ## every test but the nightly ones
-	@$(BIN)/python -m pytest -m "not nightly" $(ARGS)
+	@$(BIN)/python -m pytest -m "not nightly" --numprocesses 2 --dist loadfile $(ARGS)
 
 nightly: .venv/test ## the long tests
 	@$(BIN)/python -m pytest -m nightly $(ARGS)

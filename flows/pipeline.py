@@ -34,6 +34,7 @@ DATA_DIR = Path("data")
 DEPLOY_DIR = "data/deploy"
 LOCK = Path(".dvc/tmp/mintmark.lock")
 MAX_PARALLEL_STAGES = 4
+RUNNER: Any = ThreadPoolTaskRunner(max_workers=MAX_PARALLEL_STAGES)  # its futures are narrower than flow() asks for
 
 
 def stage_graph() -> nx.DiGraph:
@@ -87,7 +88,7 @@ def run_deploy(target: str) -> Outcome:
 
 @flow(
     name="mintmark",
-    task_runner=ThreadPoolTaskRunner(max_workers=MAX_PARALLEL_STAGES),  # type: ignore[arg-type]
+    task_runner=RUNNER,
     persist_result=False,
     validate_parameters=True,
 )
@@ -109,9 +110,11 @@ def pipeline(
         try:
             for stage in order:
                 upstream = [futures[needed] for needed in graph.predecessors(stage)]
-                futures[stage] = run_stage.with_options(name=stage).submit(stage, force=force, wait_for=upstream)
+                futures[stage] = run_stage.with_options(name=stage).submit(
+                    stage, force=force, wait_for=upstream, return_state=False
+                )
             if deploy_to and "release" in futures:
-                futures["deploy"] = run_deploy.submit(deploy_to, wait_for=[futures["release"]])
+                futures["deploy"] = run_deploy.submit(deploy_to, wait_for=[futures["release"]], return_state=False)
             wait(list(futures.values()))
         except BaseException:  # a cancelled run too: its threads would wait for their stages for ever
             stages.stop_all()

@@ -42,7 +42,7 @@ def sheet(
     n, _, width, channels = images.shape
     times = max(1, SHEET_SIDE // (columns * (width + 2)))
     large = images.repeat(times, axis=1).repeat(times, axis=2)
-    framed = np.pad(large, ((0, 0), (times, times), (times, times), (0, 0)), constant_values=128)
+    framed = np.pad(large, {1: times, 2: times}, constant_values=128)
     rows = framed.reshape(n // columns, columns, *framed.shape[1:])
     return np.ascontiguousarray(
         rows.transpose(0, 2, 1, 3, 4).reshape(n // columns * framed.shape[1], columns * framed.shape[2], channels)
