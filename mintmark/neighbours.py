@@ -46,11 +46,11 @@ def nearest(
         raise ValueError(f"k must be between 1 and the {available} reference points, got {k}")
     row_elements = max(len(reference), (k + SPARE_CANDIDATES) * reference.shape[1])
     rows = max(1, block_elements // row_elements)
-    centre = reference.mean(dim=0)  # distances do not change; rounding shrinks
+    centre = reference.mean(dim=0)  # distances do not change; the product's rounding shrinks
     centred = reference - centre
-    norms = centred.square().sum(dim=1)
+    prepared = _Reference(reference, centre, centred, centred.square().sum(dim=1))
     blocks = [
-        _block(queries[start : start + rows] - centre, centred, norms, k, start if same_set else None)
+        _block(queries[start : start + rows], prepared, k=k, own_start=start if same_set else None)
         for start in range(0, len(queries), rows)
     ]
     if not blocks:
@@ -58,15 +58,24 @@ def nearest(
     return Neighbours(torch.cat([block.distances for block in blocks]), torch.cat([block.indices for block in blocks]))
 
 
-def _block(
-    queries: torch.Tensor, reference: torch.Tensor, norms: torch.Tensor, k: int, own_start: int | None
-) -> Neighbours:
-    squared = torch.addmm(norms, queries, reference.T, alpha=-2.0)  # (q, r), less the query's own constant norm
+class _Reference(NamedTuple):
+    """The reference points as given, and as the matrix product takes them."""
+
+    points: torch.Tensor
+    centre: torch.Tensor
+    centred: torch.Tensor
+    norms: torch.Tensor
+
+
+def _block(queries: torch.Tensor, reference: _Reference, *, k: int, own_start: int | None) -> Neighbours:
+    # Squared distances, less each query's own constant norm: (queries, reference).
+    squared = torch.addmm(reference.norms, queries - reference.centre, reference.centred.T, alpha=-2.0)
     if own_start is not None:
         own = torch.arange(len(queries), device=queries.device)
         squared[own, own + own_start] = torch.inf
     available = squared.shape[1] - int(own_start is not None)
     candidates = squared.topk(min(k + SPARE_CANDIDATES, available), largest=False).indices
-    exact = torch.linalg.vector_norm(queries[:, None] - reference[candidates], dim=2)
+    # From the points as given, not the centred ones, so that ties stay ties.
+    exact = torch.linalg.vector_norm(queries[:, None] - reference.points[candidates], dim=2)
     distances, order = exact.sort(dim=1, stable=True)
     return Neighbours(distances[:, :k], candidates.gather(1, order)[:, :k])

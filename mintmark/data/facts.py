@@ -133,7 +133,7 @@ def _tensor_facts(batch: pa.RecordBatch, form: Form) -> dict[str, np.ndarray]:
     valid = batch.column(form.kind).is_valid()
     present = batch.filter(valid)
     readable = valid.to_numpy(zero_copy_only=False)
-    values = payload_array(present, form.kind).reshape(present.num_rows, -1)
+    values = payload_array(present, form.kind).reshape(present.num_rows, math.prod(form.shape))
     finite = np.isfinite(values)
     whole = finite.all(axis=1)
     good = values[whole].astype(np.float64)

@@ -39,3 +39,9 @@ def test_more_neighbours_than_points_is_an_error():
 
 def test_no_query_gives_no_neighbour():
     assert nearest(torch.zeros(0, 2), torch.ones(4, 2), k=2).distances.shape == (0, 2)
+
+
+def test_equal_distances_are_equal_to_the_last_bit_wherever_the_points_lie():
+    points = torch.tensor([[0.1, 0.0], [1.1, 0.0], [0.1, 1.0], [7.3, 5.9]], dtype=torch.float64)
+    by_pairs = torch.cdist(points, points, compute_mode="donot_use_mm_for_euclid_dist").fill_diagonal_(torch.inf)
+    assert nearest(points, points, same_set=True).distances[:, 0].tolist() == by_pairs.min(dim=1).values.tolist()

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mintmark.data.images import read_images, write_images
@@ -143,6 +143,7 @@ def test_no_digit_is_quarantined_by_the_limits_that_ship(tmp_path: Path, digits)
 
 
 @settings(max_examples=8, deadline=None)
+@example([(-1, "cat")])
 @given(st.lists(st.tuples(st.integers(-1, 4), st.sampled_from(["cat", "dog", "horse", None])), min_size=1, max_size=30))
 def test_no_record_is_ever_lost(tmp_path_factory, write_records, rows: list[tuple[int, str | None]]):
     """Few payloads, many labels: nulls, equals and contradictions in every mixture; -1 is no payload."""

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mintmark.fidelity.coverage import compare, covered_by, radii
@@ -42,6 +42,7 @@ def test_four_measures_by_hand():
 
 
 @settings(max_examples=30, deadline=None)
+@example(382, 1, 1)
 @given(st.integers(0, 10_000), st.integers(1, 3), st.integers(1, 40))
 def test_pass_agrees_with_the_dense_definitions_whatever_the_block(seed, k, block):
     rng = np.random.default_rng(seed)
