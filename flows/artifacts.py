@@ -76,7 +76,10 @@ def say_end(state: State[Any], data_dir: Path) -> None:
         return
     if verdict_path.is_file():
         console.print(verdict_table(read_json(verdict_path)))
-    console.print(f"[bold]{state.name}[/]: {state.message}", highlight=False)
+    said = str(state.message)
+    if state.name != "Refused":  # that message says so itself
+        said = f"{state.name}: {said}"
+    console.print(said[:1].upper() + said[1:], style="bold", highlight=False, markup=False)
     console.print(f"The report, for anyone:    {(data_dir / 'release' / 'index.html').resolve()}", soft_wrap=True)
     console.print("Change a number and rerun: edit params.yaml, then `make run` (only what depends on it runs)")
     console.print("This run in the Prefect UI: make serve")

@@ -87,3 +87,8 @@ def test_a_completed_run_says_where_the_report_is_and_what_to_type_next(
     said = capsys.readouterr().out
     assert "index.html" in said
     assert "make serve" in said
+
+
+def test_a_refused_run_says_so_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    artifacts.say_end(Completed(name="Refused", message="refused, because the rule X does not hold"), tmp_path)
+    assert "Refused, because the rule X does not hold" in capsys.readouterr().out
