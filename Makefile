@@ -1,11 +1,11 @@
 # The verbs. Each does its own set-up: a virtual environment from requirements.lock.
-# One dial a verb: `make run ARGS="--force"`, `make bench NAME=cluster DATA=folder`.
+# What else a verb should know goes into ARGS: `make run ARGS="--force"`.
 SHELL := /bin/bash
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint requirements.lock --editable
 export DO_NOT_TRACK := 1
 
-.PHONY: run repro test lint nightly bench serve lock clean
+.PHONY: run repro test lint serve lock clean
 
 run: .venv/pipeline ## run the whole pipeline and end with the verdict
 	@$(BIN)/python -m flows.pipeline $(ARGS)
@@ -16,19 +16,13 @@ repro: .venv/pipeline ## the same stages through DVC alone
 serve: .venv/pipeline ## a local Prefect server with its UI, and the scheduled deployment
 	@$(BIN)/python -m flows.serve $(ARGS)
 
-test: .venv/test ## every test but the nightly ones
-	@$(BIN)/python -m pytest -m "not nightly" --numprocesses 2 --dist loadfile $(ARGS)
-
-nightly: .venv/test ## the long tests
-	@$(BIN)/python -m pytest -m nightly $(ARGS)
+test: .venv/test ## every test
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 lint: .venv/lint ## style and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/pyright
-
-bench: .venv/test ## make bench NAME=x [DATA=folder]
-	@$(BIN)/python -m bench.$(NAME) $(if $(DATA),--data $(DATA)) $(ARGS)
 
 lock: .venv/lint ## pin every version again
 	@$(BIN)/python -m pip install --quiet uv
