@@ -18,6 +18,7 @@ from mintmark.privacy.parties import Parties
 from mintmark.privacy.rates import Scores
 from mintmark.privacy.samples import calibrated_scores, nearest_scores
 from mintmark.privacy.shadows import Shadows
+from mintmark.progress import track
 
 BATCH_SIZE = 512
 
@@ -78,9 +79,10 @@ def inversion_scores(
         The distance to the reproduction in pixels from 0 to 1, negative; higher for a member.
     """
     starts = nearest(queries, own.pixels).indices[:, 0]
+    batches = list(zip(queries.split(BATCH_SIZE), starts.split(BATCH_SIZE), strict=True))
     errors = [
         _invert(network, some, own.latents[rows], own.codes[rows], search)
-        for some, rows in zip(queries.split(BATCH_SIZE), starts.split(BATCH_SIZE), strict=True)
+        for some, rows in track(batches, "latent-inversion")
     ]
     return -torch.cat(errors).double().numpy()
 
@@ -96,8 +98,7 @@ def _invert(
     for _ in range(search.steps):
         squared = (_unit_pixels(network(latents, codes)) - queries).square().sum(dim=1)
         best = torch.minimum(best, squared.detach().sqrt())
-        optimiser.zero_grad()
-        squared.sum().backward()
+        (latents.grad,) = torch.autograd.grad(squared.sum(), latents)  # of the latents alone: the weights need none
         optimiser.step()
     return best
 
