@@ -5,6 +5,7 @@ In the Prefect UI these are artifacts; at the end of a run in a terminal they ar
 
 import base64
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from mintmark.files import read_json
 from mintmark.release.report import verdict_markdown, verdict_table
 
 PICTURE_BYTES = 2_000_000
+LOG_WIDTH = 120  # columns of the closing table where no terminal says how wide it is
 
 
 class Progress:
@@ -68,7 +70,7 @@ def refusal(data_dir: Path) -> str | None:
 
 def say_end(state: State[Any], data_dir: Path) -> None:
     """Close a run in a terminal: the verdict's table, where the report lies, and what to type next."""
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
     verdict_path = data_dir / "release" / "verdict.json"
     if not state.is_completed():
         console.print(f"[bold red]{state.name}[/]: {state.message}", highlight=False)

@@ -13,6 +13,7 @@ from mintmark.release import words
 
 OUTCOMES = {"passed": "pass", "failed": "FAIL", "not measured": "NOT MEASURED"}
 _STYLES = {"passed": "green", "failed": "bold red", "not measured": "bold yellow"}
+RULE_WIDTH = 12  # columns at least; more would push the outcome off a terminal of 80
 HEADINGS = ("rule", "value", "interval", "n", "limit", "outcome")
 
 
@@ -22,7 +23,9 @@ def verdict_table(verdict: Mapping[str, Any]) -> Table:
     table.caption_justify = "left"
     for heading in HEADINGS:
         right = heading in {"value", "n"}
-        table.add_column(heading, justify="right" if right else "left", min_width=28 if heading == "rule" else None)
+        table.add_column(
+            heading, justify="right" if right else "left", min_width=RULE_WIDTH if heading == "rule" else None
+        )
     for rule in verdict["rules"]:
         outcome = Text(OUTCOMES[rule["status"]], style=_STYLES[rule["status"]])
         table.add_row(*(Text(cell) for cell in _cells(rule)), outcome)

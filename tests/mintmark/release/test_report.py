@@ -9,8 +9,8 @@ from mintmark.release import words
 from mintmark.release.report import verdict_markdown, verdict_table
 
 
-def printed(verdict) -> str:
-    console = Console(width=140, record=True, file=io.StringIO())
+def printed(verdict, *, width: int = 140) -> str:
+    console = Console(width=width, record=True, file=io.StringIO())
     console.print(verdict_table(verdict))
     return console.export_text()
 
@@ -22,6 +22,11 @@ def test_the_table_has_a_row_for_each_rule_with_value_interval_n_limit_and_outco
     assert "539" in text
     assert "low end at least -5.0 points" in text
     assert text.count("pass ") == len(released["rules"])
+
+
+def test_a_terminal_of_80_columns_shows_every_outcome_whole(released):
+    lines = printed(released, width=80).splitlines()
+    assert sum("pass    │" in line for line in lines) == len(released["rules"])
 
 
 def test_a_refusal_names_the_rule_to_work_on(refused):
