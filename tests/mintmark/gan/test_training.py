@@ -142,7 +142,8 @@ def test_a_few_steps_run_at_any_shape(tiny_config, shape):
 @pytest.mark.parametrize(("num", "num_classes", "batch_size"), [(1, 1, 12), (3, 3, 12), (60, 1, 1), (40, 20, 7)])
 def test_one_class_one_record_and_small_batches_train(toy_images, tiny_config, num, num_classes, batch_size):
     images, codes = toy_images(num=num, num_classes=num_classes).tensors()
-    last(train(images, codes, config=tiny_config(batch_size=batch_size), seed=0), 2)
+    step = last(train(images, codes, config=tiny_config(batch_size=batch_size), seed=0), 2)
+    assert all(parameter.isfinite().all() for parameter in step.state.generator.parameters())
 
 
 @pytest.mark.parametrize("player", ["discriminator", "generator"])
