@@ -98,7 +98,7 @@ def _invert(
     for _ in range(search.steps):
         squared = (_unit_pixels(network(latents, codes)) - queries).square().sum(dim=1)
         best = torch.minimum(best, squared.detach().sqrt())
-        (latents.grad,) = torch.autograd.grad(squared.sum(), latents)  # of the latents alone, also where the weights are not frozen
+        (latents.grad,) = torch.autograd.grad(squared.sum(), latents)  # never of the weights
         optimiser.step()
     return best
 
