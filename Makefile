@@ -5,7 +5,7 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint requirements.lock --editable
 export DO_NOT_TRACK := 1
 
-.PHONY: run repro test lint serve lock clean
+.PHONY: run repro test nightly bench lint serve lock clean
 
 run: .venv/pipeline ## run the whole pipeline and end with the verdict
 	@$(BIN)/python -m flows.pipeline $(ARGS)
@@ -18,6 +18,12 @@ serve: .venv/pipeline ## a local Prefect server with its UI, and the scheduled d
 
 test: .venv/test ## every test
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+
+nightly: .venv/test ## the tests that take minutes to hours
+	@$(BIN)/python -m pytest -m nightly --timeout 7200 $(ARGS)
+
+bench: .venv/test ## one claim measured beside its alternative: make bench NAME=orchestration
+	@$(BIN)/python -m bench.$(NAME) $(if $(DATA),--data $(DATA)) $(ARGS)
 
 lint: .venv/lint ## style and types
 	@$(BIN)/ruff format --check .
@@ -42,9 +48,9 @@ clean: ## forget the environment, never the data
 	@touch $@
 
 .venv/test: .venv/pipeline
-	@$(INSTALL) ".[pipeline,test]"
+	@$(INSTALL) ".[pipeline,dask,ray,test]"
 	@touch $@
 
 .venv/lint: .venv/test
-	@$(INSTALL) ".[pipeline,test,lint]"
+	@$(INSTALL) ".[pipeline,dask,ray,test,lint]"
 	@touch $@

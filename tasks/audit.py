@@ -100,8 +100,10 @@ def run(params: Params, data_dir: Path) -> None:
         cost={"trials": float(len(trials))},
     )
     folder, targets = data_dir / "audit", targets_of(outcomes)
+    attacked = dict.fromkeys(targets, everybody)
+    attacked |= {"classifier": everybody.labelled(), "generator": _searched(everybody, params)}
     with whole_folder(folder / "private") as private:
-        pq.write_table(_private_scores(everybody, targets), private / "scores.parquet")
+        pq.write_table(_private_scores(attacked, targets), private / "scores.parquet")
     with whole_file(folder / "roc.csv") as partial_path:
         partial_path.write_text(roc_table(targets), encoding="utf-8")
     with whole_file(folder / "roc.png") as partial_path:
@@ -151,14 +153,14 @@ def plan_trials(params: Params, data_dir: Path, everybody: Parties) -> list[Tria
             expected = f"classes {list(members.classes)} and shape {members.shape}"
             raise BadInput(f"{name}.safetensors: expected {expected}, got {list(model.classes)}, {model.network.shape}")
     store = read_store(data_dir / "shadow" / "models")
-    labelled, plan, seed = everybody.labelled(), params.plan, params.seed
+    labelled, searched, plan, seed = everybody.labelled(), _searched(everybody, params), params.plan, params.seed
     return [
         *samples_trials(release, everybody, thresholds=_thresholds(data_dir, members), plan=plan, seed=seed),
         *classifier_trials(
             classifier.network, labelled, shadows=_classifier_shadows(store, labelled), plan=plan, seed=seed
         ),
         *generator_trials(
-            generator.network, everybody, shadows=_generator_shadows(store, everybody, params), plan=plan, seed=seed
+            generator.network, searched, shadows=_generator_shadows(store, searched, params), plan=plan, seed=seed
         ),
         *discriminator_trials(
             discriminator.network,
@@ -169,6 +171,11 @@ def plan_trials(params: Params, data_dir: Path, everybody: Parties) -> list[Tria
             seed=seed,
         ),
     ]
+
+
+def _searched(everybody: Parties, params: Params) -> Parties:
+    """Those under attack by the generator's holder, whose search is too dear to be spent on all of a large set."""
+    return everybody.at_most(params.plan.search.max_records, rng=np.random.default_rng([params.seed, 22]))
 
 
 def _thresholds(data_dir: Path, members: ImageSet) -> dict[int, float]:
@@ -229,12 +236,7 @@ def _attack_one(attack: Callable[[], Attacks], threads: int) -> Attacks:
 def _blind(params: Params, parties: Parties) -> Blind:
     """The blind baseline on the labelled records under attack."""
     rng = np.random.default_rng([params.seed, 21])
-    few = Parties(
-        members=at_most(parties.members, params.blind_records, rng=rng),
-        non_members=at_most(parties.non_members, params.blind_records, rng=rng),
-        reference=parties.reference,
-        bystanders=parties.bystanders,
-    )
+    few = parties.at_most(params.blind_records, rng=rng)
     codes = few.codes()
     return blind_baseline(
         features(few.pixels().numpy(), codes, num_classes=len(few.members.classes)),
@@ -256,11 +258,11 @@ def _counts(parties: Parties) -> dict[str, Any]:
     }
 
 
-def _private_scores(everybody: Parties, targets: dict[str, Attacks]) -> pa.Table:
+def _private_scores(attacked: Mapping[str, Parties], targets: dict[str, Attacks]) -> pa.Table:
     """Every attack's score of every record: id, member, threat, attack, score."""
     columns: dict[str, list[Any]] = {name: [] for name in ("id", "member", "threat", "attack", "score")}
     for threat, attacks in targets.items():
-        parties = everybody.labelled() if threat == "classifier" else everybody
+        parties = attacked[threat]
         for attack, scores in attacks.items():
             for images, values, member in (
                 (parties.members, scores.members, True),

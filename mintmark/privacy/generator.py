@@ -31,16 +31,21 @@ class Search:
         own_samples: Images that they sample for themselves, an equal number of each class.
         steps: Of the search of the latent space, from the latent of the nearest own sample.
         learning_rate: Of the search (Adam).
+        max_records: Members, and non-members, under this threat model's attacks at most: each costs `steps` passes
+            through the generator and back, for the target and for every control.
     """
 
     own_samples: int
     steps: int
     learning_rate: float
+    max_records: int
 
     def __post_init__(self) -> None:
         if self.own_samples < 1 or self.steps < 0 or self.learning_rate <= 0:
             found = f"{self.own_samples}, {self.steps} and {self.learning_rate}"
             raise ValueError(f"own_samples, steps and learning_rate must be at least 1, 0 and above 0, got {found}")
+        if self.max_records < 1:
+            raise ValueError(f"max_records must be at least 1, got {self.max_records}")
 
 
 class OwnSamples(NamedTuple):

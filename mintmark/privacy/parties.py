@@ -55,6 +55,15 @@ class Parties:
             bystanders=self.bystanders,
         )
 
+    def at_most(self, num: int, *, rng: np.random.Generator) -> "Parties":
+        """The same parties with at most `num` members, and as many non-members, under attack."""
+        return Parties(
+            members=at_most(self.members, num, rng=rng),
+            non_members=at_most(self.non_members, num, rng=rng),
+            reference=self.reference,
+            bystanders=self.bystanders,
+        )
+
 
 def at_most(images: ImageSet, num: int, *, rng: np.random.Generator) -> ImageSet:
     """All records, or a random choice of `num` of them in their order."""

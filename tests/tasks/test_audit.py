@@ -47,7 +47,7 @@ PARAMS = Params(
         negative_draws=2,
         memorised_records=60,
         auxiliary=RECIPE,
-        search=Search(own_samples=60, steps=2, learning_rate=0.05),
+        search=Search(own_samples=60, steps=2, learning_rate=0.05, max_records=1000),
         memorise=replace(RECIPE, steps=60, width=8, learning_rate=1e-2),
         overfit=replace(DRILL, steps=60),
         stranger_classifier=RECIPE,
@@ -137,6 +137,16 @@ def test_scores_of_records_are_private_and_complete(audited: Path):
     assert found[~found.member].id.tolist() == _ids(audited, "test")
     assert set(table.threat) == set(THREATS)
     assert sorted(path.name for path in (audited / "audit").iterdir()) == sorted([*PUBLIC, "private"])
+
+
+def test_only_so_many_records_are_searched_for_in_the_latent_space(audited: Path, tmp_path: Path):
+    data_dir = shutil.copytree(audited, tmp_path / "data")
+    search = replace(PARAMS.plan.search, max_records=20)
+    run(replace(PARAMS, plan=replace(PARAMS.plan, search=search)), data_dir)
+    counts = pq.read_table(data_dir / "audit" / "private" / "scores.parquet").to_pandas().groupby(["threat", "attack"])
+    sizes = counts.size()
+    assert set(sizes["generator"]) == {40}
+    assert set(sizes["samples"]) == {len(_ids(audited, "train")) + len(_ids(audited, "test"))}
 
 
 def test_workers_change_no_byte(audited: Path):

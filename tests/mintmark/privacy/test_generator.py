@@ -1,5 +1,7 @@
 """Attacks on a generator's weights: own samples with their latents, inversion, calibration by shadows."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -14,7 +16,7 @@ from mintmark.privacy.parties import Parties
 from mintmark.privacy.shadows import Shadows
 from mintmark.privacy.strangers import untrained_generator
 
-SEARCH = Search(own_samples=60, steps=15, learning_rate=0.1)
+SEARCH = Search(own_samples=60, steps=15, learning_rate=0.1, max_records=1000)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +48,7 @@ def test_what_the_generator_can_say_is_inverted_and_noise_is_not(network: Genera
 def test_no_step_leaves_the_nearest_own_sample(network: Generator):
     own = sample_own(network, num=20, seed=1)
     queries = torch.rand((5, 64), generator=torch.Generator().manual_seed(0))
-    found = inversion_scores(network, queries, own=own, search=Search(own_samples=20, steps=0, learning_rate=0.1))
+    found = inversion_scores(network, queries, own=own, search=replace(SEARCH, own_samples=20, steps=0))
     assert found == pytest.approx(-nearest(queries, own.pixels).distances[:, 0].numpy(), abs=1e-5)
 
 
@@ -67,7 +69,7 @@ def test_an_untrained_generator_has_the_architecture_and_none_of_the_weights(net
     assert (other(latents, codes) != network(latents, codes)).any()
 
 
-@pytest.mark.parametrize("wrong", [{"own_samples": 0}, {"steps": -1}, {"learning_rate": 0.0}])
+@pytest.mark.parametrize("wrong", [{"own_samples": 0}, {"steps": -1}, {"learning_rate": 0.0}, {"max_records": 0}])
 def test_a_wrong_search_is_refused(wrong: dict[str, float]):
-    with pytest.raises(ValueError, match="own_samples, steps and learning_rate"):
-        Search(**({"own_samples": 1, "steps": 1, "learning_rate": 0.1} | wrong))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="must be at least"):
+        Search(**({"own_samples": 1, "steps": 1, "learning_rate": 0.1, "max_records": 1} | wrong))  # type: ignore[arg-type]
