@@ -36,3 +36,15 @@ def load(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     if metadata is None:
         raise BadInput(f"{path}: expected metadata under {_METADATA_KEY!r}, got none")
     return tensors, json.loads(metadata)
+
+
+def fill(network: torch.nn.Module, tensors: dict[str, torch.Tensor], path: Path) -> None:
+    """Give a network the tensors that `load` read from `path`.
+
+    Raises:
+        BadInput: they are not this network's, by name or by shape.
+    """
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise BadInput(f"{path}: expected the weights of a {type(network).__name__}, got others: {error}") from error

@@ -56,7 +56,7 @@ def load_classifier(path: Path) -> LoadedClassifier:
     form = metadata["form"]
     height, width, channels = form["shape"]
     network = SmallCNN((height, width, channels), form["num_classes"], form["width"])
-    network.load_state_dict(tensors)
+    weights.fill(network, tensors, path)
     return LoadedClassifier(
         network=network.eval(),
         classes=tuple(metadata["classes"]),

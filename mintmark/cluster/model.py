@@ -92,5 +92,5 @@ def load_clusters(path: Path) -> tuple[AffineClusters, dict[str, Any]]:
     form = Form(**{**metadata["form"], "shape": tuple(metadata["form"]["shape"])})
     background = tensors.pop("background")
     network = DTI(form, prototypes=tensors["prototypes"], rng=torch.Generator())
-    network.load_state_dict(tensors)
+    weights.fill(network, tensors, path)
     return AffineClusters(network=network.eval(), background=background), metadata["facts"]

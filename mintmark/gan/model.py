@@ -59,7 +59,7 @@ def load_generator(path: Path) -> LoadedGenerator:
     """
     tensors, stored, classes = _load(path, GENERATOR_KIND)
     network = Generator(**stored)
-    network.load_state_dict(tensors)
+    weights.fill(network, tensors, path)
     return LoadedGenerator(network.eval().requires_grad_(requires_grad=False), classes)
 
 
@@ -71,7 +71,7 @@ def load_discriminator(path: Path) -> LoadedDiscriminator:
     """
     tensors, stored, classes = _load(path, DISCRIMINATOR_KIND)
     network = Discriminator(**stored)
-    network.load_state_dict(tensors)
+    weights.fill(network, tensors, path)
     return LoadedDiscriminator(network.eval().requires_grad_(requires_grad=False), classes)
 
 

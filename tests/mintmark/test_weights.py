@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save_file
 
 from mintmark.errors import BadInput
-from mintmark.weights import load, save
+from mintmark.weights import fill, load, save
 
 
 def test_tensors_and_metadata_come_back_as_they_went(tmp_path: Path):
@@ -48,3 +48,12 @@ def test_a_pickle_a_missing_file_and_a_strange_one_are_refused(tmp_path: Path):
             load(tmp_path / name)
     with pytest.raises(BadInput, match="strange: expected metadata under 'mintmark', got none"):
         load(tmp_path / "strange")
+
+
+def test_the_weights_of_another_architecture_are_refused_by_file(tmp_path: Path):
+    path = tmp_path / "layer.safetensors"
+    save(path, torch.nn.Linear(3, 2).state_dict(), {})
+    tensors, _ = load(path)
+    fill(torch.nn.Linear(3, 2), tensors, path)
+    with pytest.raises(BadInput, match=r"layer\.safetensors: expected the weights of a Linear, got others: "):
+        fill(torch.nn.Linear(4, 2), tensors, path)
