@@ -10,6 +10,7 @@ from jaxtyping import Float, Int64
 
 from mintmark.classify.model import logits
 from mintmark.classify.networks import SmallCNN
+from mintmark.privacy.likelihood import lira_scores, offline_lira_scores, rmia_scores, shrunk_lira_scores
 from mintmark.privacy.parties import Parties
 from mintmark.privacy.rates import Scores
 from mintmark.privacy.shadows import Shadows
@@ -77,7 +78,7 @@ def shadow_scores(confidences: Float[np.ndarray, " queries"], shadows: Shadows) 
 def attack_classifier(
     network: SmallCNN, parties: Parties, *, min_class_records: int, shadows: Shadows | None
 ) -> dict[str, Scores]:
-    """Every attack of this threat model that these parties allow; all records under attack are labelled."""
+    """Every attack of this threat model that these parties and shadows allow; all under attack are labelled."""
     codes, reference = parties.codes(), parties.reference.labelled()
     confidences = confidence_scores(logits(network, parties.tensors()), codes)
     found = {
@@ -89,6 +90,13 @@ def attack_classifier(
             reference_codes=reference.codes,
             min_class_records=min_class_records,
         ),
-        "shadow": None if shadows is None else shadow_scores(confidences, shadows),
     }
+    if shadows is not None:
+        found |= {
+            "shadow": shadow_scores(confidences, shadows),
+            "lira": lira_scores(confidences, shadows),
+            "lira_shrunk": shrunk_lira_scores(confidences, shadows),
+            "lira_offline": offline_lira_scores(confidences, shadows),
+            "rmia": rmia_scores(confidences, shadows),
+        }
     return {name: parties.split(scores) for name, scores in found.items() if scores is not None}

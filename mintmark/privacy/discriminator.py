@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int64
 
 from mintmark.gan.networks import Discriminator
+from mintmark.privacy.likelihood import lira_scores
 from mintmark.privacy.parties import Parties
 from mintmark.privacy.rates import Scores
 from mintmark.privacy.shadows import Shadows
@@ -46,11 +47,12 @@ def attack_discriminator(network: Discriminator, parties: Parties, *, shadows: S
     """Every attack of this threat model.
 
     With shadow models, the score is also calibrated: less the mean logit of those discriminators of the same recipe
-    that were not trained on the record, which tells how real it looks to begin with (after Watson et al. 2022).
+    that were not trained on the record, which tells how real it looks to begin with (after Watson et al. 2022); and
+    the likelihoods of the logit under those that were and those that were not are compared (`lira_scores`).
     """
     scores = logit_scores(network, parties.tensors(), parties.codes())
-    found = {"logit": parties.split(scores)}
-    easy = None if shadows is None else shadows.untrained_mean()
-    if easy is not None:
-        found["shadow"] = parties.split(scores - easy)
-    return found
+    found: dict[str, np.ndarray | None] = {"logit": scores}
+    if shadows is not None:
+        easy = shadows.untrained_mean()
+        found |= {"shadow": None if easy is None else scores - easy, "lira": lira_scores(scores, shadows)}
+    return {name: parties.split(one) for name, one in found.items() if one is not None}

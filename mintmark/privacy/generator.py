@@ -14,6 +14,7 @@ from jaxtyping import Float, Int64
 from mintmark.fidelity.copies import pixels
 from mintmark.gan.networks import Generator
 from mintmark.neighbours import nearest
+from mintmark.privacy.likelihood import lira_scores
 from mintmark.privacy.parties import Parties
 from mintmark.privacy.rates import Scores
 from mintmark.privacy.samples import calibrated_scores, nearest_scores
@@ -125,17 +126,25 @@ def attack_generator(
 
     `nearest`: see `attack_own_samples`. `inversion`: see `inversion_scores`, calibrated likewise. `shadow`, where there
     are shadow generators: the distance to the nearest own sample, calibrated by the mean distance to as many samples of
-    those generators that were not trained on the record (Chen et al. 2020).
+    those generators that were not trained on the record (Chen et al. 2020). `lira`: the same distance, its likelihoods
+    under generators that were trained on the record and under those that were not (`lira_scores`).
     """
     queries, reference = parties.pixels(), pixels(parties.reference.images)
     own = sample_own(network, num=search.own_samples, seed=seed)
     inverted = inversion_scores(network, queries, own=own, search=search)
     found = attack_own_samples(own.pixels, parties)
     found["inversion"] = parties.split(calibrated_scores(inverted, queries, reference))
-    easy = None if shadows is None else shadows.untrained_mean()
-    if easy is not None:
-        found["shadow"] = parties.split(nearest_scores(queries, own.pixels) - easy)
-    return found
+    return found | _shadow_attacks(nearest_scores(queries, own.pixels), parties, shadows)
+
+
+def _shadow_attacks(
+    nearness: Float[np.ndarray, " queries"], parties: Parties, shadows: Shadows | None
+) -> dict[str, Scores]:
+    if shadows is None:
+        return {}
+    easy = shadows.untrained_mean()
+    found = {"shadow": None if easy is None else nearness - easy, "lira": lira_scores(nearness, shadows)}
+    return {name: parties.split(one) for name, one in found.items() if one is not None}
 
 
 def _unit_pixels(images: Float[torch.Tensor, "n channels height width"]) -> Float[torch.Tensor, "n pixels"]:

@@ -52,12 +52,12 @@ def test_no_step_leaves_the_nearest_own_sample(network: Generator):
     assert found == pytest.approx(-nearest(queries, own.pixels).distances[:, 0].numpy(), abs=1e-5)
 
 
-def test_shadows_add_an_attack(network: Generator, toy_images):
+def test_shadows_add_attacks(network: Generator, toy_images):
     sets: list[ImageSet] = [toy_images(num=12, seed=seed) for seed in range(4)]
     parties = Parties(members=sets[0], non_members=sets[1], reference=sets[2], bystanders=sets[3])
     shadows = Shadows(np.zeros((2, 24)), np.stack([np.arange(24) < 12, np.arange(24) >= 12]))
     found = attack_generator(network, parties, search=SEARCH, seed=0, shadows=shadows)
-    assert set(found) == {"nearest", "inversion", "shadow"}
+    assert set(found) == {"nearest", "inversion", "shadow", "lira"}
     assert set(attack_generator(network, parties, search=SEARCH, seed=0, shadows=None)) == {"nearest", "inversion"}
 
 
