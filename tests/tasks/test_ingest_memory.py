@@ -82,14 +82,14 @@ print(*[line.split()[1] for line in Path("/proc/self/status").read_text().splitl
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc for a process's own peak memory")
 @pytest.mark.parametrize("big", [big_idx, big_npz, big_parquet, big_csv, big_folder], ids=lambda big: big.__name__)
 def test_peak_memory_does_not_grow_with_the_rows(tmp_path, big):
-    """From 400 to 1,000 rows of 64 KiB the payload grows by 37 MiB; the peak may by half of that."""
+    """From 400 to 1,600 rows of 64 KiB the payload grows by 75 MiB; the peak, which varies by 20 MiB, may by half of that."""
     peaks = []
-    for rows in (400, 1000):
+    for rows in (400, 1600):
         folder = tmp_path / str(rows)
         folder.mkdir()
         YAML().dump({"ingest": section(**big(folder, rows))}, folder / "params.yaml")
         paths = {"PYTHONPATH": str(REPOSITORY), "PATH": os.environ["PATH"], "OMP_NUM_THREADS": "1"}
         done = subprocess.run([sys.executable, "-c", PEAK], cwd=folder, env=paths, capture_output=True, check=True)
         peaks.append(int(done.stdout.split()[-1]) / 1024)
-    print(f"{big.__name__}: {peaks[0]:.0f} MiB at 400 rows, {peaks[1]:.0f} MiB at 1,000")
-    assert peaks[1] - peaks[0] < 37 / 2
+    print(f"{big.__name__}: {peaks[0]:.0f} MiB at 400 rows, {peaks[1]:.0f} MiB at 1,600")
+    assert peaks[1] - peaks[0] < 75 / 2
