@@ -3,22 +3,17 @@
 States no order of its own: the graph comes from DVC. Caches nothing: a stage that DVC found unchanged ends as `Cached`.
 A refused release is a run that completed, in a state named `Refused`.
 
-    python -m flows.pipeline                     everything, then deploy
-    python -m flows.pipeline audit cluster       these stages and what they need
-    python -m flows.pipeline --force             run every stage again
+    python -m flows.pipeline                            everything, then deploy
+    python -m flows.pipeline audit cluster              these stages and what they need
+    python -m flows.pipeline --force                    run every stage again
+    python -m flows.pipeline --set train_gan.steps=900  with another parameter, in a workspace of its own
 """
 
-import fcntl
-import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
-import networkx as nx
 import typer
-from dvc.repo import Repo
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
@@ -26,37 +21,16 @@ from prefect.futures import PrefectFuture, wait
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
+from ruamel.yaml import YAML
 
-from flows import artifacts, serve, stages
+from flows import artifacts, overrides, serve, stages, workspace
 from flows.deploy import Outcome, deploy
+from flows.graph import stage_graph, up_to_date, wanted_order
 
 DATA_DIR = Path("data")
 DEPLOY_DIR = "data/deploy"
-LOCK = Path(".dvc/tmp/mintmark.lock")
 MAX_PARALLEL_STAGES = 4
 RUNNER: Any = ThreadPoolTaskRunner(max_workers=MAX_PARALLEL_STAGES)  # its futures are narrower than flow() asks for
-
-
-def stage_graph() -> nx.DiGraph:
-    """The stages of the dvc.yaml in this folder, an edge from each stage to every stage that needs it."""
-    with Repo() as repo:
-        graph = nx.DiGraph()
-        graph.add_nodes_from(stage.addressing for stage in repo.index.graph)
-        graph.add_edges_from((needed.addressing, stage.addressing) for stage, needed in repo.index.graph.edges)
-    return graph
-
-
-def wanted_order(graph: nx.DiGraph, targets: list[str]) -> list[str]:
-    """The targets and all that they need, in an order that respects the graph; every stage where there is no target.
-
-    Raises:
-        ValueError: a target is not a stage.
-    """
-    unknown = sorted(set(targets) - set(graph))
-    if unknown:
-        raise ValueError(f"stages must be among {list(nx.lexicographical_topological_sort(graph))}, got {unknown}")
-    wanted = set(graph) if not targets else set(targets).union(*(nx.ancestors(graph, target) for target in targets))
-    return list(nx.lexicographical_topological_sort(graph.subgraph(wanted)))
 
 
 @task(name="stage", task_run_name="{stage}", cache_policy=NO_CACHE, persist_result=False)
@@ -73,8 +47,17 @@ def run_stage(stage: str, *, force: bool) -> State[Any]:
     if outcome.exit_code != 0:
         return Failed(message=f"{stage} failed (exit code {outcome.exit_code}): {' | '.join(outcome.last_lines)}")
     artifacts.publish(stage, DATA_DIR / stage.partition("@")[0])
-    if outcome.ran:
-        return Completed(message=f"{stage} ran")
+    return Completed(message=f"{stage} ran") if outcome.ran else _cached(stage)
+
+
+@task(name="stage", task_run_name="{stage}", cache_policy=NO_CACHE, persist_result=False)
+def show_stage(stage: str) -> State[Any]:
+    """Show what a stage wrote that DVC has already found unchanged."""
+    artifacts.publish(stage, DATA_DIR / stage.partition("@")[0])
+    return _cached(stage)
+
+
+def _cached(stage: str) -> State[Any]:
     return Completed(name="Cached", message=f"{stage}: nothing changed")
 
 
@@ -93,33 +76,66 @@ def run_deploy(target: str) -> Outcome:
     validate_parameters=True,
 )
 def pipeline(
-    targets: list[str] | None = None, *, force: bool = False, deploy_to: str | None = DEPLOY_DIR
+    targets: list[str] | None = None,
+    *,
+    force: bool = False,
+    changes: list[str] | None = None,
+    source: str | None = None,
+    source_format: str | None = None,
+    deploy_to: str | None = DEPLOY_DIR,
 ) -> State[Any]:
     """Bring the stages up to date, then publish what the verdict allows.
 
     Args:
         targets: Stages to bring up to date, with all that they need; every stage and deploy where none is named.
         force: Run every stage again, changed or not.
-        deploy_to: A folder or `s3://bucket/prefix`; nothing is published where it is empty.
+        changes: Parameters for this run alone, such as `train_gan.steps=5000`. The run then works in a workspace of its
+            own, under .dvc/tmp/workspaces, and leaves this checkout's params.yaml, dvc.lock and data as they are.
+        source: Other data for this run alone: a path, http(s):// or s3:// (short for a change of `ingest.source`).
+        source_format: The form of these data (short for a change of `ingest.format`).
+        deploy_to: A folder (a relative one lies where the run works) or `s3://bucket/prefix`; nothing is published
+            where it is empty.
     """
-    graph = stage_graph()
-    order = wanted_order(graph, targets or [])
-    futures: dict[str, PrefectFuture[Any]] = {}
-    stages.allow_starts()
-    with _only_run_here():
+    wanted = wanted_parameters(changes, source=source, source_format=source_format)
+    with workspace.changed(wanted) if wanted else workspace.only_run(Path()):
+        graph = stage_graph()
+        order = wanted_order(graph, targets or [])
+        current = set[str]() if force else up_to_date(graph)
+        futures: dict[str, PrefectFuture[Any]] = {}
+        stages.allow_starts()
         try:
             for stage in order:
                 upstream = [futures[needed] for needed in graph.predecessors(stage)]
-                futures[stage] = run_stage.with_options(name=stage).submit(
-                    stage, force=force, wait_for=upstream, return_state=False
-                )
+                if stage in current:
+                    futures[stage] = show_stage.with_options(name=stage).submit(
+                        stage, wait_for=upstream, return_state=False
+                    )
+                else:
+                    futures[stage] = run_stage.with_options(name=stage).submit(
+                        stage, force=force, wait_for=upstream, return_state=False
+                    )
             if deploy_to and "release" in futures:
                 futures["deploy"] = run_deploy.submit(deploy_to, wait_for=[futures["release"]], return_state=False)
             wait(list(futures.values()))
         except BaseException:  # a cancelled run too: its threads would wait for their stages for ever
             stages.stop_all()
             raise
-    return _final_state({stage: future.state for stage, future in futures.items()})
+        return _final_state({stage: future.state for stage, future in futures.items()})
+
+
+def wanted_parameters(changes: list[str] | None, *, source: str | None, source_format: str | None) -> dict[str, Any]:
+    """What a run changes of params.yaml: dotted key -> value; empty where nothing.
+
+    Raises:
+        ValueError: a change is not `section.key=value`, or is asked for twice.
+    """
+    short = {"ingest.source": source, "ingest.format": source_format}
+    named = {key: value for key, value in short.items() if value}
+    wanted = overrides.parse(changes or [])
+    twice = sorted(set(named) & set(wanted))
+    if twice:
+        raise ValueError(f"expected one change of {twice[0]}, got two")
+    return wanted | named
 
 
 def _final_state(states: dict[str, State[Any]]) -> State[Any]:
@@ -135,28 +151,6 @@ def _final_state(states: dict[str, State[Any]]) -> State[Any]:
     return Completed(message=f"{len(states)} steps done, {cached} of them cached")
 
 
-@contextmanager
-def _only_run_here() -> Iterator[None]:
-    """Hold this checkout: two runs at once would build the same files.
-
-    Raises:
-        RuntimeError: another run holds it.
-    """
-    LOCK.parent.mkdir(parents=True, exist_ok=True)
-    with LOCK.open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            lock.seek(0)
-            raise RuntimeError(
-                f"another run (process {lock.read().strip()}) holds this checkout; wait for it"
-            ) from error
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield
-
-
 def _local_server() -> dict[Any, Any]:
     """The server that `make serve` runs, where no other is configured; else Prefect starts one for the run alone."""
     if PREFECT_API_URL.value() or not serve.is_healthy(serve.PORT):
@@ -168,6 +162,10 @@ def main(
     targets: Annotated[list[str] | None, typer.Argument(help="Stages to bring up to date, with all they need.")] = None,
     *,
     force: Annotated[bool, typer.Option(help="Run every stage again, changed or not.")] = False,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A parameter for this run alone, as section.key=value; may be given again."),
+    ] = None,
     deploy_to: Annotated[
         str, typer.Option(help="A folder or s3://bucket/prefix; empty publishes nothing.")
     ] = DEPLOY_DIR,
@@ -175,9 +173,15 @@ def main(
     """Run the pipeline here and say how it ended."""
     if not Path("dvc.yaml").is_file():
         sys.exit(f"{Path.cwd()}: expected dvc.yaml, found none; run this in a checkout of Mintmark")
+    try:
+        wanted = overrides.parse(changes or [])
+        overrides.apply(YAML().load(Path("params.yaml")), wanted)
+    except ValueError as error:
+        sys.exit(f"--set: {error}")
     with temporary_settings(_local_server()):
-        state = pipeline(targets, force=force, deploy_to=deploy_to or None, return_state=True)
-    artifacts.say_end(state, DATA_DIR)
+        state = pipeline(targets, force=force, changes=changes, deploy_to=deploy_to or None, return_state=True)
+    folder = workspace.place(wanted) if wanted else Path()
+    artifacts.say_end(state, folder / DATA_DIR)
     if not state.is_completed():
         sys.exit(1)
 

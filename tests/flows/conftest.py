@@ -23,6 +23,7 @@ stages:
   right:
     cmd: python work.py right
     deps: [work.py, data/first/out.txt]
+    params: [right]
     outs: [data/right/out.txt]
   last:
     cmd: python work.py last
@@ -43,7 +44,14 @@ if orders.startswith("sleep"):
     pathlib.Path(f"{name}.pids").write_text(f"{__import__('os').getpid()} {child.pid}")
     time.sleep(60)
 pathlib.Path("data", name).mkdir(parents=True, exist_ok=True)
-pathlib.Path("data", name, "out.txt").write_text(name)
+colour = pathlib.Path("params.yaml").read_text().partition("colour: ")[2].split()[0] if name == "right" else ""
+pathlib.Path("data", name, "out.txt").write_text(name + colour)
+"""
+
+PARAMS = """
+right:
+  colour: red # a comment to be kept
+  steps: 3
 """
 
 
@@ -60,6 +68,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     Path("dvc.yaml").write_text(DVC_YAML)
     Path("work.py").write_text(WORK)
+    Path("params.yaml").write_text(PARAMS)
     Path("source.txt").write_text("source")
     for command in ("git init -q", "dvc init -q", "dvc config core.analytics false"):
         subprocess.run(command.split(), check=True, capture_output=True)

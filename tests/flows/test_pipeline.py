@@ -9,9 +9,8 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 
-from flows import TELEMETRY_OFF
-from flows import pipeline as module
-from flows.pipeline import pipeline, stage_graph, wanted_order
+from flows import TELEMETRY_OFF, stages, workspace
+from flows.pipeline import pipeline, wanted_parameters
 
 from .test_stages import assert_gone, wait_for
 
@@ -28,17 +27,6 @@ def task_states(state) -> dict[str, str]:
 
 def run(*targets: str, force: bool = False):
     return pipeline(list(targets) or None, force=force, deploy_to=None, return_state=True)
-
-
-def test_the_graph_is_dvcs(project: Path):
-    edges = {("first", "left"), ("first", "right"), ("left", "last"), ("right", "last")}
-    assert set(stage_graph().edges) == edges
-
-
-def test_a_target_brings_what_it_needs_and_no_more(project: Path):
-    assert wanted_order(stage_graph(), ["left"]) == ["first", "left"]
-    with pytest.raises(ValueError, match=r"stages must be among .* got \['lost'\]"):
-        wanted_order(stage_graph(), ["lost"])
 
 
 def test_every_stage_runs_once_and_is_cached_after(project: Path, prefect_server: None):
@@ -71,10 +59,59 @@ def test_a_failing_stage_lets_its_sibling_finish_and_its_dependants_wait(project
 
 
 def test_a_second_run_on_the_same_checkout_is_refused_with_its_reason(project: Path, prefect_server: None):
-    with module._only_run_here():
+    with workspace.only_run(project):
         state = run()
     assert state.is_failed()
     assert "holds this checkout" in (state.message or "")
+
+
+def test_only_stages_that_dvc_does_not_find_unchanged_start_a_process(
+    project: Path, prefect_server: None, monkeypatch: pytest.MonkeyPatch
+):
+    asked: list[str] = []
+    really = stages.run_stage
+
+    def watched(stage: str, **rest):
+        asked.append(stage)
+        return really(stage, **rest)
+
+    monkeypatch.setattr(stages, "run_stage", watched)
+    run()
+    assert sorted(asked) == ["first", "last", "left", "right"]
+    asked.clear()
+    run()
+    assert asked == []
+    Path("data/left/out.txt").unlink()
+    assert task_states(run())["left"] == "Cached"  # DVC brings it back from its cache
+    assert sorted(asked) == ["last", "left"]
+    assert Path("data/left/out.txt").read_text() == "left"
+    asked.clear()
+    run(force=True)
+    assert sorted(asked) == ["first", "last", "left", "right"]
+
+
+def test_changed_parameters_run_in_a_workspace_and_leave_the_checkout_alone(project: Path, prefect_server: None):
+    run()
+    before = {name: Path(name).read_bytes() for name in ("params.yaml", "dvc.lock", "data/right/out.txt")}
+    state = pipeline(changes=["right.colour=blue"], deploy_to=None, return_state=True)
+    states = task_states(state)
+    assert states == {"first": "Cached", "left": "Cached", "right": "Completed", "last": "Completed"}
+    assert {name: Path(name).read_bytes() for name in before} == before
+    place = workspace.place({"right.colour": "blue"})
+    assert (place / "data/right/out.txt").read_text() == "rightblue"
+    again = task_states(pipeline(changes=["right.colour=blue"], deploy_to=None, return_state=True))
+    assert set(again.values()) == {"Cached"}
+    refused = pipeline(changes=["right.colours=blue"], deploy_to=None, return_state=True)
+    assert refused.is_failed()
+    assert "did you mean right.colour?" in (refused.message or "")
+
+
+def test_the_short_ways_to_name_data_are_changes_too():
+    wanted = wanted_parameters(["a.b=1"], source="s3://bucket/x", source_format="npz")
+    assert wanted == {"a.b": 1, "ingest.source": "s3://bucket/x", "ingest.format": "npz"}
+    assert wanted_parameters(None, source=None, source_format="") == {}
+    with pytest.raises(ValueError, match=r"one change of ingest\.source"):
+        wanted_parameters(["ingest.source=x"], source="y", source_format=None)
 
 
 @pytest.mark.parametrize("signal_name", ["SIGTERM", "SIGKILL"])

@@ -1,0 +1,69 @@
+"""Parameters changed for one run."""
+
+from typing import Any
+
+import pytest
+
+from flows import overrides
+
+
+def params() -> dict[str, Any]:
+    return {"train_gan": {"steps": 900, "rate": 0.5, "note": "x", "deep": {"on": True, "sizes": [1], "none": None}}}
+
+
+def changed(*changes: str) -> dict[str, Any]:
+    mine = params()
+    overrides.apply(mine, overrides.parse(changes))
+    return mine["train_gan"]
+
+
+def test_values_are_read_as_yaml_reads_them():
+    assert changed("train_gan.steps=5000")["steps"] == 5000
+    assert changed("train_gan.rate=1.0e-4")["rate"] == changed("train_gan.rate=1e-4")["rate"] == 1e-4
+    assert changed("train_gan.note=a=b")["note"] == "a=b"
+    assert changed("train_gan.deep.on=false", " train_gan.deep.sizes = [1, 2]")["deep"] == {
+        "on": False,
+        "sizes": [1, 2],
+        "none": None,
+    }
+
+
+def test_null_and_what_was_null_take_any_kind():
+    assert changed("train_gan.deep.none=[3, 4]")["deep"]["none"] == [3, 4]
+    assert changed("train_gan.note=null")["note"] is None
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            "train_gan.stepz=1",
+            r"train_gan\.stepz: expected a key of params.yaml, found none; did you mean train_gan\.ste",
+        ),
+        ("train_gan.deep=1", r"train_gan\.deep: expected a key .* did you mean train_gan\.deep\.on or"),
+        ("gan.x.y=1", r"gan\.x\.y: expected a key"),
+        ("train_gan.steps=many", r"train_gan\.steps: expected a number as in params.yaml \(900\), got 'many'"),
+        ("train_gan.steps=true", r"expected a number .* got True"),
+        ("train_gan.deep.on=1", r"expected true or false"),
+        ("train_gan.deep.sizes=1", r"expected a list"),
+        ("train_gan.note=[1]", r"expected text"),
+        ("train_gan.note={a: 1}", r"expected text"),
+    ],
+)
+def test_what_params_do_not_have_is_refused(change: str, said: str):
+    with pytest.raises(ValueError, match=said):
+        changed(change)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (["steps"], "expected a change such as train_gan.steps=5000, got 'steps'"),
+        (["steps=3"], "expected a change such as"),
+        (["a.b=1", "a.b=2"], r"one change of a\.b"),
+        (["a.b=["], r"a\.b: expected a value in YAML"),
+    ],
+)
+def test_what_is_not_a_change_is_refused(changes: list[str], said: str):
+    with pytest.raises(ValueError, match=said):
+        overrides.parse(changes)
