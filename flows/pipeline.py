@@ -9,7 +9,11 @@ A refused release is a run that completed, in a state named `Refused`.
     python -m flows.pipeline --set train_gan.steps=900  with another parameter, in a workspace of its own
 """
 
+import os
+import signal
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,13 +27,14 @@ from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 from ruamel.yaml import YAML
 
-from flows import artifacts, overrides, serve, stages, workspace
+from flows import artifacts, overrides, server, stages, workspace
 from flows.deploy import Outcome, deploy
 from flows.graph import stage_graph, up_to_date, wanted_order
 
 DATA_DIR = Path("data")
 DEPLOY_DIR = "data/deploy"
 MAX_PARALLEL_STAGES = 4
+SECONDS_TO_REPORT = 10.0
 RUNNER: Any = ThreadPoolTaskRunner(max_workers=MAX_PARALLEL_STAGES)  # its futures are narrower than flow() asks for
 
 
@@ -96,6 +101,7 @@ def pipeline(
         deploy_to: A folder (a relative one lies where the run works) or `s3://bucket/prefix`; nothing is published
             where it is empty.
     """
+    _end_with_runner()
     wanted = wanted_parameters(changes, source=source, source_format=source_format)
     with workspace.changed(wanted) if wanted else workspace.only_run(Path()):
         graph = stage_graph()
@@ -121,6 +127,22 @@ def pipeline(
             stages.stop_all()
             raise
         return _final_state({stage: future.state for stage, future in futures.items()})
+
+
+def _end_with_runner() -> None:
+    """Where a runner or a worker started this process, end with it: nobody else could cancel what it left behind."""
+    runner = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == runner:
+            time.sleep(1.0)
+        stages.stop_all()
+        os.kill(os.getpid(), signal.SIGTERM)  # as a cancel does: Prefect raises it in the flow, which reports its end
+        time.sleep(SECONDS_TO_REPORT)
+        os._exit(1)  # there may be no server left to report to
+
+    if "PREFECT__FLOW_RUN_ID" in os.environ:
+        threading.Thread(target=watch, daemon=True).start()
 
 
 def wanted_parameters(changes: list[str] | None, *, source: str | None, source_format: str | None) -> dict[str, Any]:
@@ -153,9 +175,8 @@ def _final_state(states: dict[str, State[Any]]) -> State[Any]:
 
 def _local_server() -> dict[Any, Any]:
     """The server that `make serve` runs, where no other is configured; else Prefect starts one for the run alone."""
-    if PREFECT_API_URL.value() or not serve.is_healthy(serve.PORT):
-        return {}
-    return {PREFECT_API_URL: serve.api_url(serve.PORT)}
+    port = None if PREFECT_API_URL.value() else server.running_port()
+    return {} if port is None else {PREFECT_API_URL: server.api_url(port)}
 
 
 def main(

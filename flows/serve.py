@@ -1,96 +1,124 @@
-"""The local server: Prefect's API and UI on 127.0.0.1, and the scheduled run of the pipeline.
+"""The local server, and the deployments of prefect.yaml served from this checkout: what `make serve` starts.
 
-python -m flows.serve                    server, UI and schedule, until Ctrl-C
+python -m flows.serve                    server, UI and schedules, until Ctrl-C
 python -m flows.serve --port 4300        on another port
 """
 
+import fcntl
 import os
-import signal
-import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
-from urllib.error import URLError
+from pathlib import Path
+from typing import Annotated, Any
 
+import psutil
 import typer
+from ruamel.yaml import YAML
 
-HOST = "127.0.0.1"
-PORT = 4200
-CRON = "0 2 * * *"
-SECONDS_TO_START = 90.0
+from flows.server import PORT, running_port, server, ui_url
 
-
-def api_url(port: int) -> str:
-    """Where a server on this port answers."""
-    return f"http://{HOST}:{port}/api"
+DEPLOYMENTS = Path("prefect.yaml")
+LOCK = Path(".dvc/tmp/serve.lock")
+SECONDS_TO_STOP = 30.0
 
 
-def is_healthy(port: int) -> bool:
-    """Whether a Prefect server answers on this port."""
+def deployments(*, cron: str | None = None, timezone: str | None = None) -> list[dict[str, Any]]:
+    """The deployments that prefect.yaml describes; every schedule of theirs with this cron or time zone, where given.
+
+    Raises:
+        ValueError: prefect.yaml describes none.
+    """
+    described = (YAML(typ="safe").load(DEPLOYMENTS) or {}).get("deployments") or []
+    if not described:
+        raise ValueError(f"{DEPLOYMENTS}: expected deployments, found none")
+    wanted = {"cron": cron, "timezone": timezone}
+    given = {key: value for key, value in wanted.items() if value is not None}
+    for deployment in described:
+        deployment["schedules"] = [schedule | given for schedule in deployment.get("schedules") or []]
+    return described
+
+
+def schedules_in_words(described: list[dict[str, Any]]) -> str:
+    """One line that says what is served, and when it runs."""
+    times = {
+        one["name"]: [f"{at['cron']} ({at.get('timezone', 'UTC')})" for at in one["schedules"]] for one in described
+    }
+    return "; ".join(f"{name}: {', '.join(when) or 'on demand'}" for name, when in times.items())
+
+
+def serve(described: list[dict[str, Any]]) -> None:
+    """Serve these deployments to the configured API until Ctrl-C or SIGTERM; a run under way is then ended too."""
+    import prefect
+    from prefect.schedules import Cron
+
+    from flows.pipeline import pipeline
+
+    served: list[Any] = [  # to_deployment says that it may be a coroutine; in a thread without a loop it is not
+        pipeline.to_deployment(
+            name=one["name"],
+            description=one.get("description"),
+            parameters=one.get("parameters") or {},
+            tags=one.get("tags") or [],
+            schedules=[Cron(at["cron"], timezone=at.get("timezone", "UTC")) for at in one["schedules"]],
+        )
+        for one in described
+    ]
     try:
-        with urllib.request.urlopen(f"{api_url(port)}/health", timeout=2) as answer:  # noqa: S310 - loopback
-            return answer.status == 200 and answer.read() == b"true"
-    except (URLError, OSError):
-        return False
+        # A daemon that is restarted must find its schedules as it left them. One run at a time: they share a checkout.
+        prefect.serve(*served, pause_on_shutdown=False, print_starting_message=False, limit=1)
+    finally:
+        _end_runs()
+
+
+def _end_runs() -> None:
+    """End the runs that this process started, before their server goes, so that it hears how they ended."""
+    mine = os.getpgrp()
+    runs = [child for child in psutil.Process().children() if os.getpgid(child.pid) == mine]
+    for run in runs:
+        run.terminate()
+    _, alive = psutil.wait_procs(runs, timeout=SECONDS_TO_STOP)
+    for run in alive:
+        run.kill()
 
 
 @contextmanager
-def server(port: int) -> Iterator[str]:
-    """Run a Prefect server for as long as the block lasts, and yield its API's address.
+def _only_server_here() -> Iterator[None]:
+    """Hold this checkout's place for one server.
 
     Raises:
-        RuntimeError: it did not answer in time.
+        RuntimeError: another `make serve` holds it.
     """
-    # The UI asks the server where the API is, and the server answers from its settings, not from --port.
-    environment = os.environ | {"PREFECT_SERVER_API_HOST": HOST, "PREFECT_SERVER_API_PORT": str(port)}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "prefect", "server", "start", "--host", HOST, "--port", str(port)],
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        start_new_session=True,  # Ctrl-C reaches this process, which then stops the server
-    )
-    try:
-        _wait_until_healthy(process, port)
-        yield api_url(port)
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait()
-
-
-def _wait_until_healthy(process: subprocess.Popen[bytes], port: int) -> None:
-    deadline = time.monotonic() + SECONDS_TO_START
-    while not is_healthy(port):
-        if process.poll() is not None:
-            assert process.stderr is not None
-            last = process.stderr.read().decode(errors="replace").strip().splitlines()[-1:]
-            raise RuntimeError(f"the Prefect server stopped at once: {' '.join(last)}")
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"the Prefect server did not answer on port {port} within {SECONDS_TO_START:.0f} s")
-        time.sleep(0.2)
+    LOCK.parent.mkdir(parents=True, exist_ok=True)
+    with LOCK.open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            lock.seek(0)
+            port = running_port()
+            where = ui_url(port) if port else "it is still starting"
+            raise RuntimeError(f"already served here by process {lock.read().strip()}: {where}") from error
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
 
 
 def main(
     *,
     port: Annotated[int, typer.Option(help="Port of the API and the UI.")] = PORT,
-    cron: Annotated[str, typer.Option(help="When the pipeline runs.")] = CRON,
-    timezone: Annotated[str, typer.Option(help="The schedule's time zone.")] = "UTC",
+    cron: Annotated[str | None, typer.Option(help="When the pipeline runs, in place of prefect.yaml's cron.")] = None,
+    timezone: Annotated[str | None, typer.Option(help="The schedule's time zone, in place of prefect.yaml's.")] = None,
 ) -> None:
     """Serve until Ctrl-C."""
-    if is_healthy(port):
-        sys.exit(f"a Prefect server already answers at http://{HOST}:{port}; open it, or choose another --port")
-    with server(port) as address:
-        os.environ["PREFECT_API_URL"] = address
-        from prefect.schedules import Cron
-
-        from flows.pipeline import pipeline
-
-        print(f"Prefect UI: http://{HOST}:{port}   schedule: {cron} {timezone}   stop: Ctrl-C", flush=True)
-        # A daemon that is restarted must find its schedule as it left it.
-        pipeline.serve(name="nightly", schedule=Cron(cron, timezone=timezone), pause_on_shutdown=False)
+    try:
+        described = deployments(cron=cron, timezone=timezone)
+        with _only_server_here(), server(port) as address:
+            os.environ["PREFECT_API_URL"] = address
+            print(f"Prefect UI: {ui_url(port)}   {schedules_in_words(described)}   stop: Ctrl-C", flush=True)
+            serve(described)
+    except (RuntimeError, ValueError, FileNotFoundError) as error:
+        sys.exit(f"serve: {error}")
 
 
 if __name__ == "__main__":

@@ -61,15 +61,29 @@ def prefect_server():
         yield
 
 
+def make_project(folder: Path) -> Path:
+    """A git and DVC checkout with four quick stages: first, then left and right, then last."""
+    files = {"dvc.yaml": DVC_YAML, "work.py": WORK, "params.yaml": PARAMS, "source.txt": "source"}
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    dvc = f"{sys.executable} -m dvc"
+    for command in ("git init -q", f"{dvc} init -q", f"{dvc} config core.analytics false"):
+        subprocess.run(command.split(), cwd=folder, check=True, capture_output=True)
+    return folder
+
+
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A git and DVC checkout with four quick stages: first, then left and right, then last."""
+    """A toy checkout, as the current folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    Path("dvc.yaml").write_text(DVC_YAML)
-    Path("work.py").write_text(WORK)
-    Path("params.yaml").write_text(PARAMS)
-    Path("source.txt").write_text("source")
-    for command in ("git init -q", "dvc init -q", "dvc config core.analytics false"):
-        subprocess.run(command.split(), check=True, capture_output=True)
-    return tmp_path
+    return make_project(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def served_checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A toy checkout with this repository's flows and deployments in it, and a Prefect home of its own beside it."""
+    folder = make_project(tmp_path_factory.mktemp("checkout"))
+    for name in ("flows", "tasks", "mintmark", "prefect.yaml"):
+        (folder / name).symlink_to(Path(__file__).parents[2] / name)
+    return folder

@@ -1,0 +1,132 @@
+"""A local Prefect server: its API and its UI on 127.0.0.1, for as long as whoever started it lives.
+
+A running server writes down where it answers, so that every run in this checkout finds it, whatever its port.
+"""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from urllib.error import URLError
+
+import psutil
+
+from flows.stages import GUARD
+from mintmark.files import write_json
+
+HOST = "127.0.0.1"
+PORT = 4200
+RECORD = Path(".dvc/tmp/prefect-server.json")
+LOG = Path(".dvc/tmp/prefect-server.log")
+SECONDS_TO_START = 180.0
+SECONDS_TO_STOP = 15.0
+
+
+def ui_url(port: int) -> str:
+    """Where a person opens the server on this port."""
+    return f"http://{HOST}:{port}"
+
+
+def api_url(port: int) -> str:
+    """Where a server on this port answers."""
+    return f"{ui_url(port)}/api"
+
+
+def is_healthy(port: int) -> bool:
+    """Whether a Prefect server answers on this port."""
+    try:
+        with urllib.request.urlopen(f"{api_url(port)}/health", timeout=2) as answer:  # noqa: S310 - loopback
+            return answer.status == 200 and answer.read() == b"true"
+    except (URLError, OSError):
+        return False
+
+
+def running_port() -> int | None:
+    """The port of the server that was started in this checkout, while it answers; None where there is none."""
+    try:
+        port = int(json.loads(RECORD.read_text())["port"])
+    except (FileNotFoundError, ValueError, KeyError):
+        return None
+    return port if is_healthy(port) else None
+
+
+@contextmanager
+def server(port: int) -> Iterator[str]:
+    """Run a Prefect server for as long as the block lasts, and yield its API's address. Its log goes to `LOG`.
+
+    Raises:
+        RuntimeError: the port is taken, or the server stopped or did not answer in time.
+    """
+    _expect_free(port)
+    LOG.parent.mkdir(parents=True, exist_ok=True)
+    # The UI asks the server where the API is, and the server answers from its settings, not from --port.
+    environment = os.environ | {"PREFECT_SERVER_API_HOST": HOST, "PREFECT_SERVER_API_PORT": str(port)}
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", HOST, "--port", str(port)]
+    with LOG.open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(GUARD), *command],
+            env=environment,
+            stdin=subprocess.PIPE,  # the guard ends the server when this process is gone, however it went
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C reaches this process, which then stops the server
+        )
+    try:
+        _wait_until_healthy(process, port)
+        write_json(RECORD, {"port": port, "process": os.getpid()})
+        yield api_url(port)
+    finally:
+        RECORD.unlink(missing_ok=True)
+        _end(process)
+
+
+def _expect_free(port: int) -> None:
+    if is_healthy(port):
+        raise RuntimeError(f"a Prefect server already answers at {ui_url(port)}; open it, or choose another --port")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise RuntimeError(f"port {port} of {HOST} is taken by another program; choose another --port") from error
+
+
+def _wait_until_healthy(process: subprocess.Popen[bytes], port: int) -> None:
+    deadline = time.monotonic() + SECONDS_TO_START
+    while not is_healthy(port):
+        if process.poll() is not None:
+            last = LOG.read_text(errors="replace").strip().splitlines()[-1:]
+            raise RuntimeError(f"the Prefect server stopped at once: {' '.join(last)} (more in {LOG})")
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"the Prefect server did not answer on port {port} in time; its log is {LOG}")
+        time.sleep(0.2)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ask the server and its helpers to stop, then make the whole group go."""
+    group = process.pid
+    members = [member for member in psutil.process_iter() if _group(member) == group]
+    for member in members:
+        if member.pid != group:  # the guard leads the group and leaves with its command
+            with suppress(psutil.NoSuchProcess):
+                member.terminate()
+    psutil.wait_procs(members, timeout=SECONDS_TO_STOP)
+    with suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGKILL)
+    process.wait()
+    assert process.stdin is not None
+    process.stdin.close()
+
+
+def _group(member: psutil.Process) -> int | None:
+    try:
+        return os.getpgid(member.pid)
+    except ProcessLookupError:
+        return None
