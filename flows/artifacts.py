@@ -6,10 +6,12 @@ In the Prefect UI these are artifacts; at the end of a run in a terminal they ar
 import base64
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from prefect.artifacts import (
+    create_link_artifact,
     create_markdown_artifact,
     create_progress_artifact,
     create_table_artifact,
@@ -53,13 +55,49 @@ def publish(stage: str, folder: Path) -> None:
     if metrics_path.is_file():
         rows = [{"metric": name, "value": value} for name, value in read_json(metrics_path).items()]
         create_table_artifact(rows, key=_key(stage, "metrics"), description=f"What {stage} measured")
-    pictures = [path for path in sorted(folder.glob("*.png")) if path.stat().st_size <= PICTURE_BYTES]
+    pictures = sorted(folder.glob("*.png"))
     if pictures:
-        markdown = "\n\n".join(f"![{path.stem} of {stage}]({_data_uri(path)})" for path in pictures)
+        markdown = "\n\n".join(_picture(path, stage) for path in pictures)
         create_markdown_artifact(markdown, key=_key(stage, "pictures"), description=f"Pictures of {stage}")
     verdict_path = folder / "verdict.json"
     if verdict_path.is_file():
         create_markdown_artifact(verdict_markdown(read_json(verdict_path)), key="verdict", description="The verdict")
+
+
+def summarise(states: Mapping[str, State[Any]], data_dir: Path, *, reports: str | None) -> None:
+    """Show how each stage ended, the verdict, and where the report and the bundle are.
+
+    Args:
+        states: Each stage's last state, deploy's too.
+        data_dir: What the stages wrote.
+        reports: The address at which the release is shown; None where nobody shows it: then the paths are named.
+    """
+    release = data_dir / "release"
+    parts = []
+    if (release / "verdict.json").is_file():
+        parts += [verdict_markdown(read_json(release / "verdict.json")), _links(release, reports)]
+    rows = [f"| {name} | {state.name} | {_cell(state.message)} |" for name, state in states.items()]
+    parts.append("\n".join(["| stage | state | |", "| --- | --- | --- |", *rows]))
+    create_markdown_artifact("\n\n".join(parts), key="summary", description="The run in short")
+    if reports and "release" in states and (release / "index.html").is_file():
+        create_link_artifact(reports, "The report, for anyone", key="report", description="The released report")
+        create_link_artifact(f"{reports}bundle/", "The bundle", key="bundle", description="What may be handed on")
+
+
+def _links(release: Path, reports: str | None) -> str:
+    if reports is None:
+        return f"The report: `{(release / 'index.html').resolve()}`; the bundle: `{(release / 'bundle').resolve()}`"
+    return f"[The report, for anyone]({reports}) and [the bundle, which may be handed on]({reports}bundle/)"
+
+
+def _cell(text: str | None) -> str:
+    return (text or "").replace("|", "\\|").replace("\n", " ")
+
+
+def _picture(path: Path, stage: str) -> str:
+    if path.stat().st_size > PICTURE_BYTES:
+        return f"{path.name} is too large to be shown here: `{path.resolve()}`"
+    return f"![{path.stem} of {stage}]({_data_uri(path)})"
 
 
 def refusal(data_dir: Path) -> str | None:

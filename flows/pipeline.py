@@ -27,7 +27,7 @@ from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 from ruamel.yaml import YAML
 
-from flows import artifacts, overrides, server, stages, workspace
+from flows import artifacts, overrides, report_server, server, stages, workspace
 from flows.deploy import Outcome, deploy
 from flows.graph import stage_graph, up_to_date, wanted_order
 
@@ -103,6 +103,7 @@ def pipeline(
     """
     _end_with_runner()
     wanted = wanted_parameters(changes, source=source, source_format=source_format)
+    there = server.running()
     with workspace.changed(wanted) if wanted else workspace.only_run(Path()):
         graph = stage_graph()
         order = wanted_order(graph, targets or [])
@@ -126,7 +127,9 @@ def pipeline(
         except BaseException:  # a cancelled run too: its threads would wait for their stages for ever
             stages.stop_all()
             raise
-        return _final_state({stage: future.state for stage, future in futures.items()})
+        states = {name: future.state for name, future in futures.items()}
+        artifacts.summarise(states, DATA_DIR, reports=there and report_server.address(there.reports, Path.cwd()))
+        return _final_state(states)
 
 
 def _end_with_runner() -> None:
@@ -175,8 +178,8 @@ def _final_state(states: dict[str, State[Any]]) -> State[Any]:
 
 def _local_server() -> dict[Any, Any]:
     """The server that `make serve` runs, where no other is configured; else Prefect starts one for the run alone."""
-    port = None if PREFECT_API_URL.value() else server.running_port()
-    return {} if port is None else {PREFECT_API_URL: server.api_url(port)}
+    there = None if PREFECT_API_URL.value() else server.running()
+    return {} if there is None else {PREFECT_API_URL: server.api_url(there.port)}
 
 
 def main(

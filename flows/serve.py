@@ -16,7 +16,8 @@ import psutil
 import typer
 from ruamel.yaml import YAML
 
-from flows.server import PORT, running_port, server, ui_url
+from flows.report_server import report_server
+from flows.server import PORT, Running, recorded, running, server, ui_url
 
 DEPLOYMENTS = Path("prefect.yaml")
 LOCK = Path(".dvc/tmp/serve.lock")
@@ -95,8 +96,8 @@ def _only_server_here() -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             lock.seek(0)
-            port = running_port()
-            where = ui_url(port) if port else "it is still starting"
+            there = running()
+            where = ui_url(there.port) if there else "it is still starting"
             raise RuntimeError(f"already served here by process {lock.read().strip()}: {where}") from error
         lock.truncate(0)
         lock.write(str(os.getpid()))
@@ -107,14 +108,20 @@ def _only_server_here() -> Iterator[None]:
 def main(
     *,
     port: Annotated[int, typer.Option(help="Port of the API and the UI.")] = PORT,
+    report_port: Annotated[int | None, typer.Option(help="Port of the released reports; the next one if none.")] = None,
     cron: Annotated[str | None, typer.Option(help="When the pipeline runs, in place of prefect.yaml's cron.")] = None,
     timezone: Annotated[str | None, typer.Option(help="The schedule's time zone, in place of prefect.yaml's.")] = None,
 ) -> None:
     """Serve until Ctrl-C."""
     try:
         described = deployments(cron=cron, timezone=timezone)
-        with _only_server_here(), server(port) as address:
-            os.environ["PREFECT_API_URL"] = address
+        with (
+            _only_server_here(),
+            report_server(Path(), port + 1 if report_port is None else report_port) as reports,
+            server(port) as api,
+            recorded(Running(port=port, reports=reports)),
+        ):
+            os.environ["PREFECT_API_URL"] = api
             print(f"Prefect UI: {ui_url(port)}   {schedules_in_words(described)}   stop: Ctrl-C", flush=True)
             serve(described)
     except (RuntimeError, ValueError, FileNotFoundError) as error:

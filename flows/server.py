@@ -1,6 +1,6 @@
 """A local Prefect server: its API and its UI on 127.0.0.1, for as long as whoever started it lives.
 
-A running server writes down where it answers, so that every run in this checkout finds it, whatever its port.
+Where it answers is written down, so that every run in this checkout finds it, whatever its port.
 """
 
 import json
@@ -14,6 +14,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 from urllib.error import URLError
 
 import psutil
@@ -48,13 +49,35 @@ def is_healthy(port: int) -> bool:
         return False
 
 
-def running_port() -> int | None:
-    """The port of the server that was started in this checkout, while it answers; None where there is none."""
+class Running(NamedTuple):
+    """A server that was started in this checkout.
+
+    Attributes:
+        port: Of its API and UI.
+        reports: The address of the report server beside it.
+    """
+
+    port: int
+    reports: str
+
+
+def running() -> Running | None:
+    """The server that was started in this checkout, while it answers; None where there is none."""
     try:
-        port = int(json.loads(RECORD.read_text())["port"])
-    except (FileNotFoundError, ValueError, KeyError):
+        found = Running(**json.loads(RECORD.read_text()))
+    except (FileNotFoundError, ValueError, TypeError):
         return None
-    return port if is_healthy(port) else None
+    return found if is_healthy(found.port) else None
+
+
+@contextmanager
+def recorded(server: Running) -> Iterator[None]:
+    """Let every run in this checkout know of a server for as long as the block lasts."""
+    write_json(RECORD, server._asdict())
+    try:
+        yield
+    finally:
+        RECORD.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -80,10 +103,8 @@ def server(port: int) -> Iterator[str]:
         )
     try:
         _wait_until_healthy(process, port)
-        write_json(RECORD, {"port": port, "process": os.getpid()})
         yield api_url(port)
     finally:
-        RECORD.unlink(missing_ok=True)
         _end(process)
 
 

@@ -56,7 +56,7 @@ def serving(checkout: Path, *options: str) -> Iterator[tuple[subprocess.Popen, i
     port = free_port()
     with (checkout / "serve.log").open("w") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "flows.serve", "--port", str(port), *options],
+            [sys.executable, "-m", "flows.serve", "--port", str(port), "--report-port", "0", *options],
             cwd=checkout,
             env=environment(checkout),
             stdout=log,
