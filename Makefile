@@ -5,7 +5,7 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint requirements.lock --editable
 export DO_NOT_TRACK := 1
 
-.PHONY: run repro test nightly bench lint serve lock clean
+.PHONY: run repro engines test nightly bench lint serve lock clean
 
 run: .venv/pipeline ## run the whole pipeline and end with the verdict
 	@$(BIN)/python -m flows.pipeline $(ARGS)
@@ -15,6 +15,9 @@ repro: .venv/pipeline ## the same stages through DVC alone
 
 serve: .venv/pipeline ## a local Prefect server with its UI, and the scheduled deployment
 	@$(BIN)/python -m flows.serve $(ARGS)
+
+engines: .venv/pipeline ## what MINTMARK_ENGINE=dask and MINTMARK_ENGINE=ray need
+	@$(INSTALL) ".[pipeline,dask,ray]"
 
 test: .venv/test ## every test
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)

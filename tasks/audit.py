@@ -4,23 +4,23 @@ In: the parts of the split, the GAN's weights, the release with its filter's thr
 models. Out: `report.json`, `roc.csv` and `roc.png` for everybody; per-record scores in `private/` for nobody else.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-from joblib import Parallel, delayed
 
 from mintmark import weights
 from mintmark.classify.model import load_classifier, logits
 from mintmark.data.images import ImageSet, read_images
 from mintmark.errors import BadInput
 from mintmark.evidence import read_report, write_report
+from mintmark.fan_out import fan_out
 from mintmark.files import whole_file, whole_folder
 from mintmark.gan.model import load_discriminator, load_generator
 from mintmark.privacy.blind import Blind, blind_baseline, features
@@ -44,6 +44,7 @@ from mintmark.privacy.trials import (
 )
 from mintmark.progress import track
 from mintmark.shadow.store import Store, read_store
+from tasks.engine import engine
 from tasks.params import main
 
 UNLABELLED = "unlabelled"
@@ -222,10 +223,10 @@ def _shadows(
 
 def _attack(trials: list[Trial], params: Params) -> list[Outcome]:
     """Run all trials; the order of the outcomes is that of the trials, whatever the number of workers."""
-    jobs = (delayed(partial(_attack_one, trial.attack, params.threads))() for trial in trials)
-    answers = cast("Iterator[Attacks]", Parallel(n_jobs=params.workers, return_as="generator")(jobs))
-    done = track(answers, "attacks", total=len(trials))
-    return [Outcome(trial, attacks) for trial, attacks in zip(trials, done, strict=True)]
+    jobs = (partial(_attack_one, trial.attack, params.threads) for trial in trials)
+    with engine(workers=params.workers):
+        done = track(fan_out(jobs, workers=params.workers), "attacks", total=len(trials))
+        return [Outcome(trial, attacks) for trial, attacks in zip(trials, done, strict=True)]
 
 
 def _attack_one(attack: Callable[[], Attacks], threads: int) -> Attacks:

@@ -30,6 +30,7 @@ from mintmark.utility.contest import Contest, Shipped, hold, outcome, ship
 from mintmark.utility.crew import Crew
 from mintmark.utility.findings import Findings, facts, find, measurements
 from mintmark.utility.picture import draw
+from tasks.engine import engine
 from tasks.params import main
 
 HEADLINE = (
@@ -128,7 +129,8 @@ def run(params: Params, data_dir: Path) -> None:
     labelled = {name: images.labelled() for name, images in everything.items()}
     check_alike({str(paths[name]): images for name, images in labelled.items()})
     material = Material(labelled["train"], labelled["validation"], labelled["release"])
-    contest, tuned = _train(params, material)
+    with engine(workers=params.workers):
+        contest, tuned = _train(params, material)
     shipped = ship(contest, material.validation, arms=params.shippable)
     outcomes = contest.ask_test(labelled["test"])
     on_release = outcome(contest.networks["real"], material.release)

@@ -11,16 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
 
 from mintmark.data.images import ImageSet, read_images
 from mintmark.errors import BadInput
+from mintmark.fan_out import fan_out
 from mintmark.files import whole_folder
 from mintmark.progress import track
 from mintmark.shadow.coins import toss
 from mintmark.shadow.recipes import classifier_recipe, gan_recipe
 from mintmark.shadow.store import write_coins, write_index
 from mintmark.shadow.training import train_shadow_classifier, train_shadow_gan
+from tasks.engine import engine
 from tasks.params import main
 
 
@@ -55,7 +56,7 @@ def run(params: Params, data_dir: Path) -> None:
     """Train the shadow models that are asked for."""
     classifiers = [f"classifier-{place}" for place in range(params.num_classifiers)]
     gans = [f"gan-{place}" for place in range(params.num_generators)]
-    with whole_folder(data_dir / "shadow" / "models") as folder:
+    with whole_folder((data_dir / "shadow" / "models").resolve()) as folder:  # a worker has a folder of its own
         facts: dict[str, Any] = {}
         if classifiers or gans:
             pool = _pool(data_dir)
@@ -74,9 +75,9 @@ def run(params: Params, data_dir: Path) -> None:
                 facts["gan"] = asdict(gan)
                 train_one = partial(train_shadow_gan, recipe=gan, folder=folder, threads=params.threads)
                 jobs += _jobs(train_one, pool, dict(zip(gans, for_gans, strict=True)), _seed(params, 3))
-            done = Parallel(n_jobs=params.workers, return_as="generator_unordered")(delayed(job)() for job in jobs)
-            for _ in track(done, "shadow-models", total=len(jobs)):
-                pass
+            with engine(workers=params.workers):
+                for _ in track(fan_out(jobs, workers=params.workers), "shadow-models", total=len(jobs)):
+                    pass
             names = [*classifiers, *gans]
             trained_on = dict(zip(names, np.concatenate([for_classifiers, for_gans]), strict=True))
             write_coins(folder, list(pool.ids), trained_on)

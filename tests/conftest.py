@@ -19,9 +19,10 @@ torch.set_num_threads(1)  # as the stages do: same bytes on every machine, and w
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Where every tool is expected, a test that skips for want of one fails; data files may be absent anywhere."""
+    """Where every tool is expected, a test that skips for want of one fails; data files and a browser may be absent."""
     report = yield
-    expected = "MINTMARK_EXPECT_TOOLS" in os.environ and item.get_closest_marker("data") is None
+    spared = any(item.get_closest_marker(name) for name in ("data", "browser"))
+    expected = "MINTMARK_EXPECT_TOOLS" in os.environ and not spared
     if report.skipped and expected and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = f"skipped where every tool is expected: {report.longrepr}"

@@ -4,20 +4,20 @@ On the CPU small convolutional networks train faster one by one than stacked, so
 Knows nothing of what the fits are for.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from functools import partial
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from joblib import Parallel, delayed
 
 from mintmark.classify.model import logits
 from mintmark.classify.networks import SmallCNN
 from mintmark.classify.training import Synthetic, train_classifier
 from mintmark.data.images import ImageSet, to_unit
 from mintmark.devices import fix_order
+from mintmark.fan_out import fan_out
 from mintmark.progress import track
 from mintmark.utility.arms import Fit
 
@@ -47,8 +47,7 @@ def train_all(fits: Sequence[Fit], *, crew: Crew, label: str) -> list[SmallCNN]:
         crew: Who trains it.
         label: What a person sees as the name of this round.
     """
-    jobs = (delayed(_train)(fit, crew) for fit in fits)
-    trained = cast("Iterator[SmallCNN]", Parallel(n_jobs=crew.workers, return_as="generator")(jobs))
+    trained = fan_out((partial(_train, fit, crew) for fit in fits), workers=crew.workers)
     return list(track(trained, label, total=len(fits)))
 
 

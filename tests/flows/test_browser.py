@@ -22,7 +22,7 @@ from mintmark.release.rules import parse_rule
 
 from .servers import client, deployment, eventually, serving
 
-pytestmark = pytest.mark.pipeline
+pytestmark = [pytest.mark.pipeline, pytest.mark.browser]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PARAMS = YAML(typ="safe").load(Path(__file__).parents[2].joinpath("params.yaml").read_text(encoding="utf-8"))["release"]
 DVC_YAML = """
