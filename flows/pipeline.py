@@ -199,8 +199,9 @@ def main(
         sys.exit(f"{Path.cwd()}: expected dvc.yaml, found none; run this in a checkout of Mintmark")
     try:
         wanted = overrides.parse(changes or [])
-        overrides.apply(YAML().load(Path("params.yaml")), wanted)
-    except ValueError as error:
+        if wanted:
+            overrides.apply(YAML().load(Path("params.yaml")), wanted)
+    except (ValueError, FileNotFoundError) as error:
         sys.exit(f"--set: {error}")
     with temporary_settings(_local_server()):
         state = pipeline(targets, force=force, changes=changes, deploy_to=deploy_to or None, return_state=True)

@@ -15,9 +15,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from flows.restored import discard_damaged
+
 GUARD = Path(__file__).with_name("guard.py")
 PROGRESS_LINE = re.compile(r"^progress (?P<label>\S+) (?P<done>\d+)/(?P<total>\d+)$")
 RUNNING_LINE = re.compile(r"^Running stage '")
+RESTORED_LINE = re.compile(r"^Stage '.*' is cached - skipping run, checking out outputs")
 NOISE = re.compile(r"^(Use `dvc push`|To track the changes|To enable auto staging|\s*git add |\s*dvc config )|^\s*$")
 LAST_LINES = 5
 
@@ -43,8 +46,24 @@ class StageRun(NamedTuple):
 def run_stage(stage: str, *, force: bool, on_line: Callable[[str], None]) -> StageRun:
     """Bring one stage up to date in the current folder, handing every line of its log to `on_line` as it comes."""
     command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", stage]
-    if force:
-        command.append("--force")
+    restored = False
+
+    def relay(line: str) -> None:
+        nonlocal restored
+        restored = restored or RESTORED_LINE.search(line) is not None
+        on_line(line)
+
+    outcome = _run([*command, "--force"] if force else command, relay)
+    damaged = discard_damaged(stage) if restored and outcome.exit_code == 0 else []
+    if not damaged:
+        return outcome
+    on_line(
+        f"the cache held other bytes than dvc.lock names: {', '.join(damaged)}; they were removed, and {stage} runs"
+    )
+    return _run([*command, "--force"], on_line)  # DVC has already noted the damaged result as the stage's own
+
+
+def _run(command: list[str], on_line: Callable[[str], None]) -> StageRun:
     ran, last_lines = False, []
     with _process_group(command) as process:
         assert process.stdout is not None
