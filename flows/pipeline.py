@@ -29,6 +29,7 @@ from ruamel.yaml import YAML
 
 from flows import artifacts, overrides, report_server, server, stages, workspace
 from flows.deploy import Outcome, deploy
+from flows.dvc_locks import release_dead
 from flows.graph import stage_graph, up_to_date, wanted_order
 
 DATA_DIR = Path("data")
@@ -105,6 +106,7 @@ def pipeline(
     wanted = wanted_parameters(changes, source=source, source_format=source_format)
     there = server.running()
     with workspace.changed(wanted) if wanted else workspace.only_run(Path()):
+        release_dead()
         graph = stage_graph()
         order = wanted_order(graph, targets or [])
         current = set[str]() if force else up_to_date(graph)

@@ -47,11 +47,13 @@ stages:
 BARE = f"""
 import sys
 from flows import stages
+from flows.dvc_locks import release_dead
+release_dead()
 for stage in {STAGES!r}:
     outcome = stages.run_stage(stage, force=False, on_line=lambda line: None)
     print(stage, "ran" if outcome.ran else "Cached", flush=True)
     if outcome.exit_code:
-        sys.exit(outcome.exit_code)
+        sys.exit("\\n".join(outcome.last_lines))
 """
 
 
