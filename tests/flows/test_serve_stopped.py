@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from prefect.states import Scheduled
+from prefect.states import Cancelling, Scheduled
 
 from .servers import client, deployment, eventually, family, serving
 
@@ -38,3 +38,21 @@ def test_stopping_it_stops_a_run_too_and_leaves_its_schedule_on(served_checkout:
         nightly = deployment(api, "nightly")
         assert not nightly.paused
         assert [one.active for one in nightly.schedules] == [True]
+
+
+def test_a_cancelled_run_leaves_no_process_and_a_true_lock(served_checkout: Path):
+    (served_checkout / "source.txt").write_text("cancel")
+    (served_checkout / "first.order").write_text("sleep")
+    (served_checkout / "first.pids").unlink(missing_ok=True)
+    with serving(served_checkout) as (_, port), client(port) as api:
+        run = api.create_flow_run_from_deployment(deployment(api, "on-demand").id, state=Scheduled())
+        eventually((served_checkout / "first.pids").exists)
+        at_work = [psutil.Process(int(pid)) for pid in (served_checkout / "first.pids").read_text().split()]
+        api.set_flow_run_state(run.id, Cancelling(), force=True)
+        eventually(lambda: api.read_flow_run(run.id).state_name == "Cancelled")
+        _, alive = psutil.wait_procs(at_work, timeout=60)
+        assert [one for one in alive if one.status() != psutil.STATUS_ZOMBIE] == []
+        (served_checkout / "first.order").unlink()
+        assert not (served_checkout / "dvc.lock").exists()
+        again = api.create_flow_run_from_deployment(deployment(api, "on-demand").id, state=Scheduled())
+        eventually(lambda: api.read_flow_run(again.id).state_name == "Completed")
