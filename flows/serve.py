@@ -4,11 +4,9 @@ python -m flows.serve                    server, UI and schedules, until Ctrl-C
 python -m flows.serve --port 4300        on another port
 """
 
-import fcntl
 import os
+import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +14,7 @@ import psutil
 import typer
 from ruamel.yaml import YAML
 
+from flows.lock import Held, only_holder
 from flows.report_server import report_server
 from flows.server import PORT, Running, recorded, running, server, ui_url
 
@@ -65,6 +64,8 @@ def serve(described: list[dict[str, Any]]) -> None:
         )
         for one in described
     ]
+    # On Ctrl-C Prefect's runner may wait for its runs; on SIGTERM it cancels them.
+    signal.signal(signal.SIGINT, lambda *_: signal.raise_signal(signal.SIGTERM))
     try:
         # A daemon that is restarted must find its schedules as it left them. One run at a time: they share a checkout.
         prefect.serve(*served, pause_on_shutdown=False, print_starting_message=False, limit=1)
@@ -83,26 +84,10 @@ def _end_runs() -> None:
         run.kill()
 
 
-@contextmanager
-def _only_server_here() -> Iterator[None]:
-    """Hold this checkout's place for one server.
-
-    Raises:
-        RuntimeError: another `make serve` holds it.
-    """
-    LOCK.parent.mkdir(parents=True, exist_ok=True)
-    with LOCK.open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            lock.seek(0)
-            there = running()
-            where = ui_url(there.port) if there else "it is still starting"
-            raise RuntimeError(f"already served here by process {lock.read().strip()}: {where}") from error
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield
+def _already_served(holder: str) -> str:
+    there = running()
+    where = ui_url(there.port) if there else "it is still starting"
+    return f"already served here by process {holder}: {where}"
 
 
 def main(
@@ -116,7 +101,7 @@ def main(
     try:
         described = deployments(cron=cron, timezone=timezone)
         with (
-            _only_server_here(),
+            only_holder(LOCK),
             report_server(Path(), port + 1 if report_port is None else report_port) as reports,
             server(port) as api,
             recorded(Running(port=port, reports=reports)),
@@ -124,6 +109,8 @@ def main(
             os.environ["PREFECT_API_URL"] = api
             print(f"Prefect UI: {ui_url(port)}   {schedules_in_words(described)}   stop: Ctrl-C", flush=True)
             serve(described)
+    except Held as error:
+        sys.exit(f"serve: {_already_served(error.holder)}")
     except (RuntimeError, ValueError, FileNotFoundError) as error:
         sys.exit(f"serve: {error}")
 

@@ -6,13 +6,12 @@ params.yaml, a dvc.lock of its own, and the checkout's cache: what both have in 
 """
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from dvc.repo import Repo
 from ruamel.yaml import YAML
 
 from flows import overrides
+from flows.lock import Held, only_holder
 
 LOCK = Path(".dvc/tmp/mintmark.lock")
 WORKSPACES = Path(".dvc/tmp/workspaces")
@@ -34,19 +34,11 @@ def only_run(folder: Path) -> Iterator[None]:
     Raises:
         RuntimeError: another run holds it.
     """
-    path = folder / LOCK
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+") as lock:
+    with ExitStack() as stack:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            lock.seek(0)
-            raise RuntimeError(
-                f"another run (process {lock.read().strip()}) holds this checkout; wait for it"
-            ) from error
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
+            stack.enter_context(only_holder(folder / LOCK))
+        except Held as error:
+            raise RuntimeError(f"another run (process {error.holder}) holds this checkout; wait for it") from error
         yield
 
 

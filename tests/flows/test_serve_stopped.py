@@ -10,7 +10,7 @@ from prefect.states import Cancelling, Scheduled
 
 from .servers import client, deployment, eventually, family, serving
 
-pytestmark = pytest.mark.pipeline
+pytestmark = [pytest.mark.pipeline, pytest.mark.nightly]
 
 
 @pytest.mark.parametrize("signal_name", ["SIGINT", "SIGTERM", "SIGKILL"])
