@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 from typing import Annotated, Any
 
+import httpx
 import typer
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
@@ -27,7 +28,7 @@ from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 from ruamel.yaml import YAML
 
-from flows import artifacts, overrides, report_server, server, stages, workspace
+from flows import artifacts, gpus, overrides, report_server, server, stages, workspace
 from flows.deploy import Outcome, deploy
 from flows.dvc_locks import release_dead
 from flows.graph import stage_graph, up_to_date, wanted_order
@@ -36,6 +37,7 @@ DATA_DIR = Path("data")
 DEPLOY_DIR = "data/deploy"
 MAX_PARALLEL_STAGES = 4
 SECONDS_TO_REPORT = 10.0
+INTERRUPTED = 130  # the exit code of a program that Ctrl-C ended
 RUNNER: Any = ThreadPoolTaskRunner(max_workers=MAX_PARALLEL_STAGES)  # its futures are narrower than flow() asks for
 
 
@@ -49,7 +51,8 @@ def run_stage(stage: str, *, force: bool) -> State[Any]:
         logger.info(line)
         progress.see(line)
 
-    outcome = stages.run_stage(stage, force=force, on_line=relay)
+    with gpus.slot(stage) as environment:
+        outcome = stages.run_stage(stage, force=force, on_line=relay, environment=environment)
     if outcome.exit_code != 0:
         return Failed(message=f"{stage} failed (exit code {outcome.exit_code}): {' | '.join(outcome.last_lines)}")
     artifacts.publish(stage, DATA_DIR / stage.partition("@")[0])
@@ -184,6 +187,22 @@ def _local_server() -> dict[Any, Any]:
     return {} if there is None else {PREFECT_API_URL: server.api_url(there.port)}
 
 
+def _leave_soon_when_interrupted() -> None:
+    """Let Ctrl-C end this process soon, though Prefect goes on trying to report to a server that is gone."""
+
+    def leave() -> None:
+        stages.stop_all()
+        os._exit(INTERRUPTED)
+
+    def interrupt(*_: object) -> None:
+        timer = threading.Timer(SECONDS_TO_REPORT, leave)
+        timer.daemon = True
+        timer.start()
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)
+
+
 def main(
     targets: Annotated[list[str] | None, typer.Argument(help="Stages to bring up to date, with all they need.")] = None,
     *,
@@ -205,8 +224,12 @@ def main(
             overrides.apply(YAML().load(Path("params.yaml")), wanted)
     except (ValueError, FileNotFoundError) as error:
         sys.exit(f"--set: {error}")
-    with temporary_settings(_local_server()):
-        state = pipeline(targets, force=force, changes=changes, deploy_to=deploy_to or None, return_state=True)
+    _leave_soon_when_interrupted()
+    try:
+        with temporary_settings(_local_server()):
+            state = pipeline(targets, force=force, changes=changes, deploy_to=deploy_to or None, return_state=True)
+    except httpx.TransportError as error:
+        sys.exit(f"the Prefect server went away ({error}); finished stages are kept: type the same again")
     folder = workspace.place(wanted) if wanted else Path()
     artifacts.say_end(state, folder / DATA_DIR)
     if not state.is_completed():

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ RECORD = Path(".dvc/tmp/prefect-server.json")
 LOG = Path(".dvc/tmp/prefect-server.log")
 SECONDS_TO_START = 180.0
 SECONDS_TO_STOP = 15.0
+SECONDS_BETWEEN_LOOKS = 1.0
 
 
 def ui_url(port: int) -> str:
@@ -84,16 +86,60 @@ def recorded(server: Running) -> Iterator[None]:
 def server(port: int) -> Iterator[str]:
     """Run a Prefect server for as long as the block lasts, and yield its API's address. Its log goes to `LOG`.
 
+    A server that dies is started again on the same port and the same database, so that runs which report to it go on.
+
     Raises:
         RuntimeError: the port is taken, or the server stopped or did not answer in time.
     """
     _expect_free(port)
     LOG.parent.mkdir(parents=True, exist_ok=True)
+    LOG.write_bytes(b"")
+    kept = _Kept(port)
+    try:
+        _wait_until_healthy(kept.process, port)
+        kept.watch()
+        yield api_url(port)
+    finally:
+        kept.end()
+
+
+class _Kept:
+    """A server's process, started again whenever it dies, until `end`."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.process = _start(port)
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+
+    def watch(self) -> None:
+        """Keep the server alive, from a thread."""
+        threading.Thread(target=self._keep, daemon=True).start()
+
+    def _keep(self) -> None:
+        while not self._ended.wait(SECONDS_BETWEEN_LOOKS):
+            if self.process.poll() is None:
+                continue
+            with self._lock:
+                if self._ended.is_set():
+                    return
+                print(f"the Prefect server died and is started again; its log is {LOG}", file=sys.stderr, flush=True)
+                _end(self.process)  # what was left of its group would hold the port
+                self.process = _start(self.port)
+
+    def end(self) -> None:
+        """Stop the server for good."""
+        self._ended.set()
+        with self._lock:
+            _end(self.process)
+
+
+def _start(port: int) -> subprocess.Popen[bytes]:
     # The UI asks the server where the API is, and the server answers from its settings, not from --port.
     environment = os.environ | {"PREFECT_SERVER_API_HOST": HOST, "PREFECT_SERVER_API_PORT": str(port)}
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", HOST, "--port", str(port)]
-    with LOG.open("wb") as log:
-        process = subprocess.Popen(
+    with LOG.open("ab") as log:
+        return subprocess.Popen(
             [sys.executable, "-I", "-S", str(GUARD), *command],
             env=environment,
             stdin=subprocess.PIPE,  # the guard ends the server when this process is gone, however it went
@@ -101,11 +147,6 @@ def server(port: int) -> Iterator[str]:
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C reaches this process, which then stops the server
         )
-    try:
-        _wait_until_healthy(process, port)
-        yield api_url(port)
-    finally:
-        _end(process)
 
 
 def _expect_free(port: int) -> None:

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -43,8 +43,17 @@ class StageRun(NamedTuple):
     last_lines: tuple[str, ...]
 
 
-def run_stage(stage: str, *, force: bool, on_line: Callable[[str], None]) -> StageRun:
-    """Bring one stage up to date in the current folder, handing every line of its log to `on_line` as it comes."""
+def run_stage(
+    stage: str, *, force: bool, on_line: Callable[[str], None], environment: Mapping[str, str] | None = None
+) -> StageRun:
+    """Bring one stage up to date in the current folder, handing every line of its log to `on_line` as it comes.
+
+    Args:
+        stage: Its address in dvc.yaml.
+        force: Whether it runs although nothing changed.
+        on_line: Called with each line, without its end.
+        environment: What its environment holds beyond this process's.
+    """
     command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", stage]
     restored = False
 
@@ -53,19 +62,20 @@ def run_stage(stage: str, *, force: bool, on_line: Callable[[str], None]) -> Sta
         restored = restored or RESTORED_LINE.search(line) is not None
         on_line(line)
 
-    outcome = _run([*command, "--force"] if force else command, relay)
+    more = environment or {}
+    outcome = _run([*command, "--force"] if force else command, relay, more)
     damaged = discard_damaged(stage) if restored and outcome.exit_code == 0 else []
     if not damaged:
         return outcome
     on_line(
         f"the cache held other bytes than dvc.lock names: {', '.join(damaged)}; they were removed, and {stage} runs"
     )
-    return _run([*command, "--force"], on_line)  # DVC has already noted the damaged result as the stage's own
+    return _run([*command, "--force"], on_line, more)  # DVC has already noted the damaged result as the stage's own
 
 
-def _run(command: list[str], on_line: Callable[[str], None]) -> StageRun:
+def _run(command: list[str], on_line: Callable[[str], None], environment: Mapping[str, str]) -> StageRun:
     ran, last_lines = False, []
-    with _process_group(command) as process:
+    with _process_group(command, environment) as process:
         assert process.stdout is not None
         for raw in process.stdout:
             line = raw.rstrip()
@@ -96,7 +106,7 @@ def stop_all() -> None:
 
 
 @contextmanager
-def _process_group(command: list[str]) -> Iterator[subprocess.Popen[str]]:
+def _process_group(command: list[str], more: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
     """Start a command under the guard, leading a group of its own; the group is gone when the block ends.
 
     Raises:
@@ -104,7 +114,7 @@ def _process_group(command: list[str]) -> Iterator[subprocess.Popen[str]]:
     """
     if _stopped.is_set():
         raise RuntimeError("the run was stopped before this stage began")
-    environment = os.environ | {
+    ours = {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
         "PYTHONUNBUFFERED": "1",  # lines reach the log as they are written
     }
@@ -115,7 +125,7 @@ def _process_group(command: list[str]) -> Iterator[subprocess.Popen[str]]:
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        env=environment,
+        env={**os.environ, **ours, **more},
         start_new_session=True,
     )
     with _groups_lock:
