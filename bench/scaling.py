@@ -48,10 +48,10 @@ class Cost(NamedTuple):
 def fit(seed: int, steps: int) -> float:
     """One training of the default classifier on the digits, on one thread; its first weight, so that none is left out."""
     torch.set_num_threads(1)
-    digits = load_digits()
-    images = torch.from_numpy(digits.images[:, None]).float() / 8 - 1
+    pixels, codes = load_digits(return_X_y=True)
+    images = torch.as_tensor(pixels).float().reshape(-1, 1, 8, 8) / 8 - 1
     recipe = Recipe(steps=steps, batch_size=64, learning_rate=1.0e-2, weight_decay=1.0e-2, width=16)
-    network = train_classifier(images, torch.from_numpy(digits.target), num_classes=10, recipe=recipe, seed=seed)
+    network = train_classifier(images, torch.as_tensor(codes), num_classes=10, recipe=recipe, seed=seed)
     return float(next(network.parameters()).detach().flatten()[0])
 
 
