@@ -3,6 +3,7 @@
 Reads `split/train.parquet` and `split/validation.parquet`; the latter is only measured, never learnt from. Writes the
 averaged generator, the discriminator, the history, a grid of samples and the report. After a kill it goes on from the
 last checkpoint in `train_gan/.partial/`, named after everything that the weights depend on, and ends at the same bytes.
+Several processes may train together (`tasks/processes.py`): all read, and the first one alone writes and speaks.
 """
 
 import hashlib
@@ -28,10 +29,12 @@ from mintmark.gan.cost import step_flops
 from mintmark.gan.history import COLUMNS, as_csv, summarise
 from mintmark.gan.model import save_discriminator, save_generator
 from mintmark.gan.networks import Generator
+from mintmark.gan.parallel import Group
 from mintmark.gan.pictures import sample_grid
 from mintmark.gan.sampling import sample
 from mintmark.gan.training import Config, State, Step, initial_state, train
 from mintmark.progress import track
+from tasks import processes
 from tasks.params import main
 
 GRID_COLUMNS = 10
@@ -88,8 +91,11 @@ def run(params: Params, data_dir: Path) -> None:
     everything = read_images(split_dir / "train.parquet")
     train_set = _trainable(everything, split_dir / "train.parquet")
     validation = read_images(split_dir / "validation.parquet").labelled()
-    folder = out_dir / PARTIAL / _key(params, device, split_dir)
-    state, rows = _fit(params, device, train_set, validation, folder)
+    with processes.joined(device) as group:
+        folder = out_dir / PARTIAL / _key(params, device, group, split_dir)
+        state, rows = _fit(params, group, train_set, validation, folder)
+    if not group.leads:
+        return
     _write_weights(out_dir, params, state, train_set.classes)
     with whole_file(out_dir / "history.csv") as partial:
         partial.write_text(as_csv(rows), encoding="utf-8")
@@ -116,9 +122,10 @@ def _trainable(images: ImageSet, path: Path) -> ImageSet:
     return labelled
 
 
-def _key(params: Params, device: torch.device, split_dir: Path) -> str:
-    """A name for everything that the weights and the history depend on: params, device, data, code."""
-    digest = hashlib.sha256(json.dumps([asdict(params), device.type, torch.__version__], sort_keys=True).encode())
+def _key(params: Params, device: torch.device, group: Group, split_dir: Path) -> str:
+    """A name for everything that the weights and the history depend on: params, devices, data, code."""
+    facts = [asdict(params), device.type, group.size, torch.__version__]
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
     sources = sorted(Path(mintmark.gan.__path__[0]).glob("*.py"))
     for path in [split_dir / "train.parquet", split_dir / "validation.parquet", *sources]:
         digest.update(hashlib.sha256(path.read_bytes()).digest())
@@ -126,36 +133,30 @@ def _key(params: Params, device: torch.device, split_dir: Path) -> str:
 
 
 def _fit(
-    params: Params, device: torch.device, train_set: ImageSet, validation: ImageSet, folder: Path
+    params: Params, group: Group, train_set: ImageSet, validation: ImageSet, folder: Path
 ) -> tuple[State, torch.Tensor]:
     """The state after all steps, from the checkpoint in `folder` if there is one, and the history."""
-    state = initial_state(
-        train_set.shape,
-        num_classes=len(train_set.classes),
-        config=params.recipe,
-        seed=params.seed,
-        device=device,
-    )
+    device, recipe, num_classes = pick_device(params.device), params.recipe, len(train_set.classes)
+    state = initial_state(train_set.shape, num_classes=num_classes, config=recipe, seed=params.seed, device=device)
     rows = torch.zeros((0, len(COLUMNS)), dtype=torch.float64)
     path = folder / "checkpoint.safetensors"
     if path.exists():
         rows = checkpoint.restore(path, state)
-        print(f"train_gan: going on from the checkpoint at step {state.step}", flush=True)
+        if group.leads:
+            print(f"train_gan: going on from the checkpoint at step {state.step}", flush=True)
+    processes.check_agreement(group, int(folder.name[:15], 16), state.step)
     images, codes = train_set.tensors()
     endless = train(
-        images.to(device),
-        codes,
-        config=params.recipe,
-        seed=params.seed,
-        num_classes=len(train_set.classes),
-        state=state,
+        images.to(device), codes, config=recipe, seed=params.seed, num_classes=num_classes, state=state, group=group
     )
     remaining = params.steps - state.step
-    steps = track(itertools.islice(endless, remaining), "gan-steps", total=remaining)
+    steps = itertools.islice(endless, remaining)
+    if group.leads:
+        steps = track(steps, "gan-steps", total=remaining)
     try:
         for taken in _batched(steps, params.history_every):
             rows = torch.cat([rows, _row(taken, state, train_set, validation)[None]])
-            if state.step % params.checkpoint_every == 0:
+            if group.leads and state.step % params.checkpoint_every == 0:
                 checkpoint.save(path, state, rows)
     except FloatingPointError as error:
         raise BadInput(f"training diverged at {error}; lower the learning rates or raise penalty_weight") from error
@@ -286,4 +287,4 @@ def _coverage(params: Params, state: State, train_set: ImageSet, validation: Ima
 
 
 if __name__ == "__main__":
-    main("train_gan", Params, run)
+    main("train_gan", Params, processes.spread("tasks.train_gan", run))

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float, Int64
 
+from mintmark.gan.parallel import ALONE, Group
+
 Images = Float[torch.Tensor, "n channels height width"]
 COLOUR_CHANNELS = 3
 
@@ -33,26 +35,28 @@ class Augmentation:
                 raise ValueError(f"{key} must lie between 0 and 1, got {getattr(self, key)}")
 
 
-def augment(images: Images, augmentation: Augmentation, *, rng: torch.Generator) -> Images:
+def augment(images: Images, augmentation: Augmentation, *, rng: torch.Generator, group: Group = ALONE) -> Images:
     """The images, each under its own random transformation, differentiable in the images.
 
     Args:
         images: Pixels in [-1, 1].
         augmentation: How strongly.
         rng: A CPU generator, whatever device the images are on.
+        group: The processes of which each holds its rows of the images; they draw for all rows alike.
     """
     if augmentation.colour > 0 and images.shape[1] == COLOUR_CHANNELS:
-        images = recolour(images, augmentation.colour, rng=rng)
+        images = recolour(images, augmentation.colour, rng=rng, group=group)
     if augmentation.translation > 0:
-        images = translate(images, augmentation.translation, rng=rng)
+        images = translate(images, augmentation.translation, rng=rng, group=group)
     if augmentation.cutout > 0:
-        images = cut_out(images, augmentation.cutout, rng=rng)
+        images = cut_out(images, augmentation.cutout, rng=rng, group=group)
     return images
 
 
-def recolour(images: Images, strength: float, *, rng: torch.Generator) -> Images:
+def recolour(images: Images, strength: float, *, rng: torch.Generator, group: Group = ALONE) -> Images:
     """Brightness moved, saturation and contrast scaled, by uniform draws."""
-    draws = ((torch.rand((3, len(images), 1, 1, 1), generator=rng) * 2 - 1) * strength).to(images.device)
+    everything = torch.rand((3, len(images) * group.size, 1, 1, 1), generator=rng)
+    draws = ((torch.stack([group.mine(one) for one in everything]) * 2 - 1) * strength).to(images.device)
     images = images + draws[0]
     grey = images.mean(dim=1, keepdim=True)
     images = (images - grey) * (1 + draws[1]) + grey
@@ -60,12 +64,12 @@ def recolour(images: Images, strength: float, *, rng: torch.Generator) -> Images
     return (images - level) * (1 + draws[2]) + level
 
 
-def translate(images: Images, share: float, *, rng: torch.Generator) -> Images:
+def translate(images: Images, share: float, *, rng: torch.Generator, group: Group = ALONE) -> Images:
     """Shift by whole pixels, uniformly up to `share` of each side."""
     num, _, height, width = images.shape
     down, right = int(height * share + 0.5), int(width * share + 0.5)
-    rows = _integers(-down, down, num, rng) + torch.arange(height)
-    columns = _integers(-right, right, num, rng) + torch.arange(width)
+    rows = _integers(-down, down, num, rng, group) + torch.arange(height)
+    columns = _integers(-right, right, num, rng, group) + torch.arange(width)
     inside = _within(rows, height)[:, None, :, None] & _within(columns, width)[:, None, None, :]
     sources_down = rows.clamp(0, height - 1).to(images.device)[:, None, :, None].expand_as(images)
     sources_right = columns.clamp(0, width - 1).to(images.device)[:, None, None, :].expand_as(images)
@@ -74,19 +78,19 @@ def translate(images: Images, share: float, *, rng: torch.Generator) -> Images:
     return torch.where(inside.to(images.device), shifted, -1.0)
 
 
-def cut_out(images: Images, share: float, *, rng: torch.Generator) -> Images:
+def cut_out(images: Images, share: float, *, rng: torch.Generator, group: Group = ALONE) -> Images:
     """Grey (0) over a rectangle of `share` of each side, its centre uniform over the image."""
     num, _, height, width = images.shape
-    inside_rows = _inside(height, share, num, rng)
-    inside_columns = _inside(width, share, num, rng)
+    inside_rows = _inside(height, share, num, rng, group)
+    inside_columns = _inside(width, share, num, rng, group)
     kept = ~(inside_rows[:, :, None] & inside_columns[:, None, :])
     return images * kept[:, None].to(images)
 
 
-def _inside(side: int, share: float, num: int, rng: torch.Generator) -> torch.Tensor:
+def _inside(side: int, share: float, num: int, rng: torch.Generator, group: Group) -> torch.Tensor:
     """(num, side) whether a pixel lies in a window of `share` of the side about a random centre."""
     length = int(side * share + 0.5)
-    first = _integers(0, side - 1, num, rng) - length // 2
+    first = _integers(0, side - 1, num, rng, group) - length // 2
     places = torch.arange(side)
     return (places >= first) & (places < first + length)
 
@@ -95,5 +99,5 @@ def _within(places: torch.Tensor, side: int) -> torch.Tensor:
     return (places >= 0) & (places < side)
 
 
-def _integers(low: int, high: int, num: int, rng: torch.Generator) -> Int64[torch.Tensor, "num 1"]:
-    return torch.randint(low, high + 1, (num, 1), generator=rng)
+def _integers(low: int, high: int, num: int, rng: torch.Generator, group: Group) -> Int64[torch.Tensor, "num 1"]:
+    return group.mine(torch.randint(low, high + 1, (num * group.size, 1), generator=rng))

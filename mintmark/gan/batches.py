@@ -5,6 +5,8 @@ from typing import NamedTuple
 import torch
 from jaxtyping import Float, Int64
 
+from mintmark.gan.parallel import ALONE, Group
+
 LEAST_OF_A_CLASS = 4
 
 
@@ -41,11 +43,11 @@ class BalancedSampler:
         self._counts = counts
         self._starts = counts.cumsum(0) - counts
 
-    def draw(self, size: int, *, rng: torch.Generator) -> Batch:
-        """A batch of `size` records. `rng` is a CPU generator."""
+    def draw(self, size: int, *, rng: torch.Generator, group: Group = ALONE) -> Batch:
+        """The group's own rows of a batch of `size` records. `rng` is a CPU generator."""
         num_classes = len(self._counts)
         order = torch.randperm(num_classes, generator=rng)[: max(1, size // LEAST_OF_A_CLASS)]
         codes = order.repeat(-(-size // len(order)))[:size]
         places = (torch.rand(size, generator=rng, dtype=torch.float64) * self._counts[codes]).long()
-        rows = self._order[self._starts[codes] + places]
+        rows, codes = group.mine(self._order[self._starts[codes] + places]), group.mine(codes)
         return Batch(self._images[rows.to(self._images.device)], codes.to(self._images.device))

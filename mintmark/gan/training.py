@@ -15,10 +15,12 @@ from jaxtyping import Float, Int64
 from torch import nn
 
 from mintmark.devices import PrecisionName, pick_precision
+from mintmark.errors import BadInput
 from mintmark.gan.augmentation import Augmentation, augment
 from mintmark.gan.batches import BalancedSampler, Batch
 from mintmark.gan.losses import LOSSES, LossName, class_energy_distance, gradient_penalty
 from mintmark.gan.networks import Discriminator, Generator
+from mintmark.gan.parallel import ALONE, Group
 
 EMA_WARM_UP = 10  # the average trusts the present by 9/10 at first, and reaches `ema_decay` as steps go by
 
@@ -149,6 +151,7 @@ def train(
     seed: int,
     num_classes: int | None = None,
     state: State | None = None,
+    group: Group = ALONE,
 ) -> Iterator[Step]:
     """Train without end on labelled images, one discriminator and one generator update a step.
 
@@ -159,11 +162,15 @@ def train(
         seed: Where weights and draws come from; without effect where `state` is given.
         num_classes: How many classes there are; None for as many as `codes` holds.
         state: Where to go on from; None to start afresh.
+        group: The processes that take each step together, all with the same arguments but for the device.
 
     Raises:
+        BadInput: the batch cannot be shared out equally.
         ValueError: a class has no record, or a code lies outside the classes.
         FloatingPointError: a loss or gradient is not finite; the weights are those from before that update.
     """
+    if config.batch_size % group.size:
+        raise BadInput(f"batch_size must be a multiple of the {group.size} processes, got {config.batch_size}")
     num_classes = int(codes.max()) + 1 if num_classes is None else num_classes
     layout = _memory_format(images.device, _precision(config, images))
     sampler = BalancedSampler(images.to(memory_format=layout), codes, num_classes)
@@ -173,19 +180,20 @@ def train(
             (height, width, channels), num_classes=num_classes, config=config, seed=seed, device=images.device
         )
     while True:
-        yield _step(state, sampler, config)
+        yield _step(state, sampler, config, group)
 
 
-def _step(state: State, sampler: BalancedSampler, config: Config) -> Step:
-    batch = sampler.draw(config.batch_size, rng=state.rng)
-    latents = torch.randn((config.batch_size, config.latent_size), generator=state.rng).to(batch.images.device)
+def _step(state: State, sampler: BalancedSampler, config: Config, group: Group) -> Step:
+    batch = sampler.draw(config.batch_size, rng=state.rng, group=group)
+    everything = torch.randn((config.batch_size, config.latent_size), generator=state.rng)
+    latents = group.mine(everything).to(batch.images.device)
     with _autocast(config, batch.images):
         fake = state.generator(latents, batch.codes).float()
     penalised = config.penalty_weight > 0 and state.step % config.penalty_interval == 0
     discriminator_loss, real_logit, fake_logit, penalty = _update_discriminator(
-        state, batch, fake.detach(), config, penalised=penalised
+        state, batch, fake.detach(), config, group, penalised=penalised
     )
-    generator_loss = _update_generator(state, batch, fake, config)
+    generator_loss = _update_generator(state, batch, fake, config, group)
     state.step += 1
     _update_average(state, config.ema_decay)
     state.penalty = penalty if penalised else state.penalty
@@ -201,10 +209,10 @@ def _step(state: State, sampler: BalancedSampler, config: Config) -> Step:
 
 
 def _update_discriminator(
-    state: State, batch: Batch, fake: torch.Tensor, config: Config, *, penalised: bool
+    state: State, batch: Batch, fake: torch.Tensor, config: Config, group: Group, *, penalised: bool
 ) -> list[float]:
     """One update; returns the loss, the mean real logit, the mean fake logit and the penalty."""
-    images = augment(torch.cat([batch.images, fake]), config.augmentation, rng=state.rng)
+    images = augment(torch.cat([batch.images, fake]), config.augmentation, rng=state.rng, group=group)
     images.requires_grad_(penalised)
     with _autocast(config, images):
         logits = state.discriminator(images, batch.codes.repeat(2)).float()
@@ -214,14 +222,13 @@ def _update_discriminator(
     penalty = 2 * gradient_penalty(logits, images) if penalised else torch.zeros_like(loss)
     total = loss + config.penalty_weight / 2 * config.penalty_interval * penalty
     seen = torch.stack([loss, real.mean(), fake_logits.mean(), penalty]).detach()
-    return _apply(
-        total, seen, state.discriminator, state.discriminator_optimizer, f"step {state.step + 1}: discriminator"
-    )
+    name = f"step {state.step + 1}: discriminator"
+    return _apply(total, seen, state.discriminator, state.discriminator_optimizer, group, name=name)
 
 
-def _update_generator(state: State, batch: Batch, fake: torch.Tensor, config: Config) -> float:
+def _update_generator(state: State, batch: Batch, fake: torch.Tensor, config: Config, group: Group) -> float:
     """One update through the updated discriminator; returns the loss."""
-    images = augment(torch.cat([batch.images, fake]), config.augmentation, rng=state.rng)
+    images = augment(torch.cat([batch.images, fake]), config.augmentation, rng=state.rng, group=group)
     state.discriminator.requires_grad_(False)
     with _autocast(config, images):
         features = state.discriminator.features(images)
@@ -232,24 +239,32 @@ def _update_generator(state: State, batch: Batch, fake: torch.Tensor, config: Co
     total = loss
     if config.diversity_weight > 0:
         real_features, fake_features = features.float().chunk(2)
+        # the one loss that couples records, so every process sees them all
         total = loss + config.diversity_weight * class_energy_distance(
-            real_features.detach(), fake_features, batch.codes
+            group.gather(real_features.detach()), group.gather(fake_features), group.gather(batch.codes)
         )
-    (seen,) = _apply(
-        total, loss.detach()[None], state.generator, state.generator_optimizer, f"step {state.step + 1}: generator"
-    )
+    name = f"step {state.step + 1}: generator"
+    (seen,) = _apply(total, loss.detach()[None], state.generator, state.generator_optimizer, group, name=name)
     return seen
 
 
 def _apply(
-    loss: torch.Tensor, seen: torch.Tensor, network: nn.Module, optimizer: torch.optim.Adam, name: str
+    loss: torch.Tensor,
+    seen: torch.Tensor,
+    network: nn.Module,
+    optimizer: torch.optim.Adam,
+    group: Group,
+    *,
+    name: str,
 ) -> list[float]:
     """Update the network, unless the loss or its gradient is not finite; returns what was seen as numbers."""
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
+    seen = torch.cat([seen, loss.detach()[None]])
+    group.average([*gradients, seen])  # so that all see the same and all stop together
     norm = torch.nn.utils.get_total_norm(gradients)
-    *values, total, length = torch.cat([seen, torch.stack([loss.detach(), norm])]).tolist()  # one wait for the device
+    *values, total, length = torch.cat([seen, norm[None]]).tolist()  # one wait for the device
     if not (math.isfinite(total) and math.isfinite(length)):
         raise FloatingPointError(f"{name} loss must be finite with a finite gradient, got {total} and {length}")
     optimizer.step()
