@@ -19,6 +19,3 @@ os.environ.update(TELEMETRY_OFF)
 # A run without a server starts one for itself; on a busy machine its first start, with a new database, takes longer
 # than Prefect's own limit of twenty seconds.
 os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "180")
-
-# A server that died comes back within seconds or not at all: Prefect's own five tries take a minute, for each call.
-os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "4")

@@ -32,6 +32,7 @@ from flows import artifacts, gpus, overrides, report_server, server, stages, wor
 from flows.deploy import Outcome, deploy
 from flows.dvc_locks import release_dead
 from flows.graph import stage_graph, up_to_date, wanted_order
+from flows.patience import try_again_from_the_first_call
 
 DATA_DIR = Path("data")
 DEPLOY_DIR = "data/deploy"
@@ -106,6 +107,8 @@ def pipeline(
             where it is empty.
     """
     _end_with_runner()
+    if PREFECT_API_URL.value():
+        try_again_from_the_first_call()
     wanted = wanted_parameters(changes, source=source, source_format=source_format)
     there = server.running()
     with workspace.changed(wanted) if wanted else workspace.only_run(Path()):

@@ -8,6 +8,7 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from uuid import UUID
 
 import httpx
 import psutil
@@ -15,7 +16,7 @@ import pytest
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.states import Scheduled
 
-from .servers import client, deployment, environment, eventually, serving
+from .servers import client, deployment, environment, eventually, run_states, serving
 from .truth import STAGES, check_lock_is_true, check_nobody_stays, finished, make_slow
 
 pytestmark = [pytest.mark.pipeline, pytest.mark.nightly, pytest.mark.timeout(3600)]
@@ -67,12 +68,17 @@ def test_a_server_killed_under_a_run_comes_back_and_the_run_goes_on(slow_checkou
             with client(port) as api:
                 run = start_run(api)
             before = eventually(lambda: server_pid(serve))
-            time.sleep(rng.uniform(0.0, 12.0))  # while the run starts, works, or reports its end
+            under_way = number % 3 > 0
+            if under_way:
+                with client(port) as api:
+                    eventually(lambda run=run, api=api: run_states(api)[UUID(run).hex] == "Running")
+            time.sleep(rng.uniform(0.0, 8.0))  # while the run starts, works, or reports its end
             os.kill(before, getattr(signal, SIGNALS[number % 2]))
             ends.append(final_state(port, run))
             eventually(lambda pid=before: server_pid(serve) not in {None, pid})
             check_lock_is_true(slow_checkout)
-            if ends[-1] == "Completed":
+            if under_way or ends[-1] == "Completed":
+                assert ends[-1] == "Completed"
                 assert finished(slow_checkout) == set(STAGES)
             else:  # it could not even begin without its server
                 assert ends[-1] == "Crashed"
@@ -81,7 +87,6 @@ def test_a_server_killed_under_a_run_comes_back_and_the_run_goes_on(slow_checkou
         with client(port) as api:
             assert [one.active for one in deployment(api, "nightly").schedules] == [True]
     print(ends)
-    assert ends.count("Completed") >= KILLS / 2
 
 
 def run_that_loses_its_server(checkout: Path) -> subprocess.Popen[str]:
@@ -103,7 +108,7 @@ def run_that_loses_its_server(checkout: Path) -> subprocess.Popen[str]:
 def test_a_server_gone_for_good_ends_a_run_in_one_line_and_keeps_what_was_finished(slow_checkout: Path):
     (slow_checkout / "source.txt").write_text("gone for good")
     run = run_that_loses_its_server(slow_checkout)
-    said = run.communicate(timeout=400)[1]
+    said = run.communicate(timeout=900)[1]
     assert run.returncode == 1
     assert "the Prefect server went away" in said
     assert finished(slow_checkout) == set(STAGES)
