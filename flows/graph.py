@@ -4,6 +4,7 @@ dvc.yaml is the only graph; nothing here states an order of its own. Knows nothi
 """
 
 import networkx as nx
+from botocore.exceptions import BotoCoreError
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
@@ -34,13 +35,13 @@ def up_to_date(graph: nx.DiGraph) -> set[str]:
     """The stages that a run would skip: DVC finds neither them nor any stage before them changed.
 
     One question for all stages, where a `dvc repro` each would open and hash the same project once a stage. Where DVC
-    cannot say (another command holds the project, a file cannot be read), the answer is none: each stage is then asked
-    for on its own, and its log says what is wrong.
+    cannot say (another command holds the project, a file cannot be read, the source's service does not answer), the
+    answer is none: each stage is then asked for on its own, and its log says what is wrong.
     """
     try:
         with Repo() as repo:
             changed = set(repo.status())
-    except (DvcException, OSError):
+    except (DvcException, OSError, BotoCoreError):  # DVC lets pass what S3's library raises
         return set()
     stale = changed.union(*(nx.descendants(graph, stage) for stage in changed & set(graph)))
     return set(graph) - stale

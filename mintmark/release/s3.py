@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from boto3 import Session
-from boto3.exceptions import Boto3Error
+from boto3.exceptions import Boto3Error, S3UploadFailedError
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, NoCredentialsError
 
@@ -23,7 +23,8 @@ CONNECT_SECONDS, READ_SECONDS, ATTEMPTS = 5, 60, 3
 _CHUNK = 1 << 20
 _CONDITION_FAILED = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
 _ABSENT = {"NoSuchKey", "404"}
-_NO_RIGHTS = {"AccessDenied", "403", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken"}
+_NO_RIGHTS = {"AccessDenied", "403"}
+_NOT_KNOWN = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken"}
 
 
 class S3Store:
@@ -44,7 +45,12 @@ class S3Store:
     def put(self, key: str, path: Path) -> None:
         """Upload a file, in parts where it is large."""
         with self._one_line():
-            self.client.upload_file(str(path), self.bucket, self._key(key))
+            try:
+                self.client.upload_file(str(path), self.bucket, self._key(key))
+            except S3UploadFailedError as error:
+                if isinstance(error.__context__, ClientError):
+                    raise error.__context__ from None  # what the service answered, without the names of our files
+                raise
 
     def create(self, key: str, content: bytes) -> bool:
         """Write a key that must not exist yet (If-None-Match: *)."""
@@ -118,8 +124,10 @@ class S3Store:
             raise BadInput(f"{self.url}: expected an S3 service, got {' '.join(str(error).split())}") from error
 
     def _explained(self, code: str, text: str) -> str:
-        if code == "NoSuchBucket" or "NoSuchBucket" in text:
+        if code == "NoSuchBucket":
             return f"expected a bucket {self.bucket!r}, found none"
+        if code in _NOT_KNOWN:
+            return f"expected AWS credentials that the service accepts, got {code}"
         if code in _NO_RIGHTS:
             return f"expected the rights s3:GetObject, s3:PutObject and s3:ListBucket, got {code}"
         return f"expected an S3 service, got {' '.join(text.split())}"

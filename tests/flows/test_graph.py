@@ -9,6 +9,8 @@ from dvc.repo import Repo
 
 from flows.graph import stage_graph, up_to_date, wanted_order
 
+from .buckets import in_environment
+
 
 def reproduce() -> None:
     subprocess.run([sys.executable, "-m", "dvc", "repro", "-q"], check=True)
@@ -58,3 +60,12 @@ def test_nothing_is_up_to_date_where_dvc_cannot_say(project: Path):
     assert held.stdout == "0\n"
     Path("params.yaml").write_text("right: [")
     assert up_to_date(graph) == set()
+
+
+def test_nothing_is_up_to_date_where_the_source_may_not_be_read(project: Path, monkeypatch: pytest.MonkeyPatch):
+    Path("dvc.yaml").write_text("stages: {first: {cmd: 'true', deps: ['s3://bucket/x.csv']}}")
+    for name, value in in_environment("http://127.0.0.1:9").items():
+        monkeypatch.setenv(name, value)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    assert up_to_date(stage_graph()) == set()

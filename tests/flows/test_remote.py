@@ -1,24 +1,25 @@
 """A DVC remote on a real S3 service that keeps files (rclone): push, fresh clone, pull, run."""
 
-import os
-import shutil
-import subprocess
+import hashlib
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from flows.deploy import deploy
 from mintmark.errors import BadInput
 from mintmark.files import write_json
 from mintmark.release.manifest import write_manifest
+from tests.checkout import ROOT, checkout
 
-from .servers import environment, eventually, free_port
+from .buckets import SECRET, Rclone, command, commit, dvc, holding, in_environment, in_files, rclone, run, states
 
 pytestmark = pytest.mark.pipeline
-RCLONE = Path(sys.executable).with_name("rclone")
-KEY, SECRET = "a-key-of-tests", "a-secret-of-tests"
+PRIVATE = "data/audit/private"
 DVC_YAML = """
 stages:
   split:
@@ -45,91 +46,148 @@ for name in {"split": ["split/train.txt"], "audit": ["audit/report.json", "audit
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f"what {name} holds")
 """
+Rows = dict[str, dict[str, Any]]
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Rclone]:
+    (tmp_path / "service").mkdir()
+    with rclone(tmp_path / "service") as running:
+        yield running
+
+
+def toy(folder: Path) -> Path:
+    """Three quick stages, and this repository's flow to run them."""
+    folder.mkdir()
+    (folder / "dvc.yaml").write_text(DVC_YAML)
+    (folder / "work.py").write_text(WORK)
+    (folder / ".gitignore").write_text("/data/*\n")
+    for name in ("flows", "tasks", "mintmark"):
+        (folder / name).symlink_to(ROOT / name)
+    command(folder, "git", "init", "-q")
+    dvc(folder, "init", "-q")
+    return folder
+
+
+def rows(folder: Path) -> Rows:
+    return YAML(typ="safe").load(folder / "dvc.lock")["stages"]
+
+
+def written(rows: Rows) -> dict[str, str]:
+    """Every stage output and its md5."""
+    return {out["path"]: out["md5"] for row in rows.values() for out in row["outs"]}
+
+
+def due(before: Rows, after: Rows) -> set[str]:
+    """The audit, and the stages that read what it, or one of these, wrote with other bytes than before."""
+    now = written(after)
+    changed = {
+        name
+        for name, row in before.items()
+        if any(now.get(dep["path"], dep.get("md5")) != dep.get("md5") for dep in row["deps"])
+    }
+    return {"audit"} | changed
+
+
+def pushed(checkout: Path) -> set[str]:
+    """The md5 of all that may be pushed: every output and every file of a folder, but for the private scores."""
+    wanted = {digest for path, digest in written(rows(checkout)).items() if path != PRIVATE}
+    folders = [checkout / ".dvc/cache/files/md5" / one[:2] / one[2:] for one in wanted if one.endswith(".dir")]
+    return wanted.union(*({entry["md5"] for entry in json.loads(one.read_bytes())} for one in folders))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [toy, pytest.param(checkout, marks=[pytest.mark.nightly, pytest.mark.timeout(3600)])],
+    ids=["three toy stages", "this repository's stages"],
+)
+def test_a_fresh_clone_that_pulls_runs_the_audit_and_nothing_else(service: Rclone, tmp_path: Path, make):
+    chain = in_files(tmp_path)
+    ours, theirs = make(tmp_path / "ours"), tmp_path / "theirs"
+    dvc(ours, "remote", "add", "--default", "store", "s3://bucket/mintmark")
+    dvc(ours, "remote", "modify", "store", "endpointurl", service.endpoint)
+    dvc(ours, "repro")
+    commit(ours)
+    said = dvc(ours, "push", **chain)
+
+    objects = service.objects()
+    assert {"".join(path.split("/")[-2:]) for path in objects} == pushed(ours)
+    private = [path.read_bytes() for path in (ours / PRIVATE).rglob("*") if path.is_file()]
+    assert private
+    uploaded = {hashlib.sha256(content).digest() for content in objects.values()}
+    assert not uploaded & {hashlib.sha256(content).digest() for content in private}
+
+    command(tmp_path, "git", "clone", "-q", str(ours), str(theirs))
+    before = rows(theirs)
+    said += dvc(theirs, "pull", "--allow-missing", **chain)  # what never left the other checkout is missing, rightly
+    assert not (theirs / PRIVATE).exists()
+    public = [path for path in written(before) if path != PRIVATE]
+    assert [path for path in public if not (theirs / path).exists()] == []
+
+    ran = command(theirs, sys.executable, "-m", "flows.pipeline", "--deploy-to", "")
+    ends = states(ran)
+    assert set(ends) == set(before)
+    assert {stage for stage, end in ends.items() if end != "Cached"} == due(before, rows(theirs))
+    assert {path.name for path in (theirs / PRIVATE).iterdir()} == {path.name for path in (ours / PRIVATE).iterdir()}
+    for place in (ours, theirs, service.folder):
+        assert holding(place, SECRET) == []
+    assert SECRET not in said + ran
 
 
 @pytest.fixture(scope="module")
-def rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    """The service's address, and the folder in which it keeps its buckets."""
-    if not RCLONE.is_file():
-        pytest.skip("rclone is not installed")
-    folder, port = tmp_path_factory.mktemp("buckets"), free_port()
-    (folder / "bucket").mkdir()
-    words = ("serve", "s3", str(folder), "--addr", f"127.0.0.1:{port}", "--auth-key", f"{KEY},{SECRET}")
-    log = tmp_path_factory.mktemp("log") / "rclone.log"
-    with log.open("w") as said:
-        process = subprocess.Popen([RCLONE, *words, "--config", os.devnull], stdout=said, stderr=subprocess.STDOUT)
-    try:
-        eventually(lambda: "Starting s3 server" in log.read_text() or process.poll() is not None)
-        yield f"http://127.0.0.1:{port}", folder
-    finally:
-        process.terminate()
-        process.wait()
+def ours(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout whose stages have run and whose remote is the bucket."""
+    folder = toy(tmp_path_factory.mktemp("toy") / "ours")
+    dvc(folder, "remote", "add", "--default", "store", "s3://bucket/mintmark")
+    dvc(folder, "repro")
+    commit(folder)
+    return folder
 
 
-def credentials(folder: Path) -> dict[str, str]:
-    """The standard chain's shared file, as on a person's machine."""
-    file = folder / "credentials"
-    file.write_text(f"[default]\naws_access_key_id={KEY}\naws_secret_access_key={SECRET}\n")
-    (folder / "config").touch()
-    files = {"AWS_SHARED_CREDENTIALS_FILE": str(file), "AWS_CONFIG_FILE": str(folder / "config")}
-    return files | {"AWS_DEFAULT_REGION": "us-east-1"}
+def changed_chain(chain: dict[str, str], fault: str) -> dict[str, str]:
+    match fault:
+        case "a wrong secret":
+            return chain | {"AWS_SECRET_ACCESS_KEY": "wrong"}
+        case "an unknown key":
+            return chain | {"AWS_ACCESS_KEY_ID": "wrong"}
+        case "no credentials":
+            return {name: value for name, value in chain.items() if "ACCESS_KEY" not in name}
+    return chain
 
 
-def command(folder: Path, *words: str, **more: str) -> str:
-    done = subprocess.run(
-        words, cwd=folder, env=environment(folder.parent, **more), capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
-    return done.stdout + done.stderr
-
-
-def dvc(folder: Path, *words: str, **more: str) -> str:
-    return command(folder, sys.executable, "-m", "dvc", *words, **more)
-
-
-def test_a_fresh_clone_that_pulls_runs_the_audit_and_nothing_else(rclone: tuple[str, Path], tmp_path: Path):
-    endpoint, buckets = rclone
-    chain = credentials(tmp_path)
-    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
-    ours.mkdir()
-    (ours / "dvc.yaml").write_text(DVC_YAML)
-    (ours / "work.py").write_text(WORK)
-    (ours / ".gitignore").write_text("/data/*\n")
-    command(ours, "git", "init", "-q")
-    dvc(ours, "init", "-q")
-    dvc(ours, "remote", "add", "-d", "store", "s3://bucket/dvc")
-    dvc(ours, "remote", "modify", "store", "endpointurl", endpoint)
-    dvc(ours, "repro")
-    said = dvc(ours, "push", **chain)
-    identity = ("-c", "user.name=nobody", "-c", "user.email=nobody@example.org")
-    command(ours, "git", "add", "-A")
-    command(ours, "git", *identity, "commit", "-qm", "all")
-
-    uploaded = {path.read_bytes() for path in buckets.rglob("*") if path.is_file()}
-    assert b"what split/train.txt holds" in uploaded
-    assert not [one for one in uploaded if b"private/scores" in one]
-    written = [path for path in ours.rglob("*") if path.is_file()]
-    assert not [path for path in written if SECRET.encode() in path.read_bytes()]
-    assert SECRET not in said
-
+@pytest.mark.parametrize(
+    ("fault", "pushing", "pulling"),
+    [
+        ("a wrong secret", "SignatureDoesNotMatch", "Forbidden"),
+        ("an unknown key", "InvalidAccessKeyId", "Forbidden"),
+        ("no credentials", "Unable to locate credentials", "Unable to locate credentials"),
+        ("no bucket", "NoSuchBucket", "NoSuchBucket"),
+    ],
+)
+def test_a_remote_that_lets_nobody_in_fails_and_says_why(
+    service: Rclone, ours: Path, tmp_path: Path, fault: str, pushing: str, pulling: str
+):
+    """`--allow-missing` forgives what was never pushed, and nothing else."""
+    bad = changed_chain(in_environment(service.endpoint), fault)
+    theirs = tmp_path / "theirs"
     command(tmp_path, "git", "clone", "-q", str(ours), str(theirs))
-    dvc(theirs, "pull", "--allow-missing", **chain)  # what never left the other checkout is missing, rightly
-    assert (theirs / "data/split/train.txt").is_file()
-    assert not (theirs / "data/audit/private").exists()
-    for name in ("flows", "tasks", "mintmark"):
-        (theirs / name).symlink_to(Path(__file__).parents[2] / name)
-    ran = command(theirs, sys.executable, "-m", "flows.pipeline", "--deploy-to", "")
-    states = {stage: stage + " ran" in ran for stage in ("split", "audit", "bundle")}
-    assert states == {"split": False, "audit": True, "bundle": False}
-    assert (theirs / "data/audit/private/scores").is_file()
+    if fault == "no bucket":
+        (service.folder / "bucket").rmdir()
+    push = run(ours, sys.executable, "-m", "dvc", "push", **bad)
+    assert push.returncode != 0
+    assert pushing in push.stdout
+    assert service.objects() == {}
+    pull = run(theirs, sys.executable, "-m", "dvc", "pull", "--allow-missing", **bad)
+    assert pull.returncode != 0
+    assert pulling in pull.stdout
+    assert not (theirs / "data").exists()
+    assert SECRET not in push.stdout + pull.stdout
 
 
 def test_deploy_refuses_a_service_that_ignores_conditions(
-    rclone: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    service: Rclone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    endpoint, buckets = rclone
-    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
-    for name, value in credentials(tmp_path).items():
+    for name, value in (in_files(tmp_path) | {"AWS_ENDPOINT_URL": service.endpoint}).items():
         monkeypatch.setenv(name, value)
     bundle = tmp_path / "bundle"
     (bundle / "evidence").mkdir(parents=True)
@@ -137,5 +195,4 @@ def test_deploy_refuses_a_service_that_ignores_conditions(
     write_manifest(bundle)
     with pytest.raises(BadInput, match="expected a store that honours conditional writes, got one that ignores them"):
         deploy(bundle, "s3://bucket/releases")
-    assert not (buckets / "bucket" / "releases" / "current").exists()
-    shutil.rmtree(buckets / "bucket" / "releases")
+    assert not (service.folder / "bucket" / "releases" / "current").exists()

@@ -154,14 +154,24 @@ def test_missing_credentials_are_one_line(aws, endpoint, monkeypatch):
     assert "expected AWS credentials" in one_line(S3Store("s3://bucket"))
 
 
-@pytest.mark.parametrize("code", ["AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"])
-def test_missing_rights_are_one_line(bucket, code: str):
+RIGHTS = "expected the rights s3:GetObject, s3:PutObject and s3:ListBucket, got AccessDenied"
+EXPIRED = "expected AWS credentials that the service accepts, got ExpiredToken"
+
+
+@pytest.mark.parametrize(("code", "said"), [("AccessDenied", RIGHTS), ("ExpiredToken", EXPIRED)])
+def test_missing_rights_and_credentials_that_ran_out_are_one_line(bucket, code: str, said: str):
     from botocore.stub import Stubber
 
     store = S3Store(f"s3://{bucket}")
     with Stubber(store.client) as stub:
         stub.add_client_error("get_object", service_error_code=code, http_status_code=403)
-        assert one_line(store).endswith(f"expected the rights s3:GetObject, s3:PutObject and s3:ListBucket, got {code}")
+        assert one_line(store).endswith(said)
+
+
+def test_an_upload_to_a_bucket_that_vanished_is_one_line(bucket, tmp_path):
+    (tmp_path / "file").write_bytes(b"content")
+    with pytest.raises(BadInput, match=r"^s3://no-such-bucket: expected a bucket 'no-such-bucket', found none$"):
+        S3Store("s3://no-such-bucket").put("objects/a/file", tmp_path / "file")
 
 
 @pytest.mark.parametrize("url", ["s3://", "gs://bucket", "bucket"])
