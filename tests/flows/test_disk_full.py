@@ -12,6 +12,7 @@ import pytest
 
 from flows import whole_dvc
 from flows.deploy import deploy, open_store
+from flows.full_disk import full_disks
 from mintmark.errors import BadInput
 from mintmark.files import whole_file, write_json
 from mintmark.release.manifest import write_manifest
@@ -200,6 +201,15 @@ def test_the_flow_names_the_stage_and_the_next_flow_completes(
         check_lock_is_true(checkout)
         ends.append(f"{pages} pages: {len(done)} kept, {message[:160]}")
     print(json.dumps(ends))
+
+
+def test_a_full_disk_is_named_and_a_broken_configuration_hides_nothing(disk: Path, project: Path):
+    (project / ".dvc/config").write_text(f"[cache]\n    dir = {disk}\n")
+    assert full_disks() == []
+    leave(disk, 1)
+    assert full_disks() == [f"no space is left for {disk}: {PAGE} bytes"]
+    (project / ".dvc/config").write_text("nonsense")
+    assert full_disks() == []
 
 
 @pytest.fixture
