@@ -180,7 +180,7 @@ def test_the_flow_names_the_stage_and_the_next_flow_completes(
 ):
     words = ("-m", "flows.pipeline", "--deploy-to", "")
     ends = []
-    for pages in (0, 12, 24, 48):
+    for pages in (0, 24):
         checkout = fresh(template, disk, site_on_disk=site_on_disk)
         filler = leave(disk, pages)
         run = start(checkout, *words)
@@ -294,5 +294,6 @@ def test_a_deployment_that_does_not_fit_leaves_current_where_it_was(disk: Path, 
         finally:
             filler.unlink()
         pages += 1
+    print(json.dumps({"did not fit": len(said)}))
     assert len(said) > 10
     assert set(said) == {f"{target}: expected a folder to publish to, got No space left on device"}
