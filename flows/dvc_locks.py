@@ -30,7 +30,9 @@ def release_dead() -> None:
             return
         writers = {name: info for name, info in held.get("write", {}).items() if _runs(info)}
         readers = {name: [info for info in infos if _runs(info)] for name, infos in held.get("read", {}).items()}
-        write_json(path, {"write": writers, "read": {name: infos for name, infos in readers.items() if infos}})
+        left = {"write": writers, "read": {name: infos for name, infos in readers.items() if infos}}
+        if left != held:  # nothing to write, nothing that a full disk could refuse
+            write_json(path, left)
 
 
 def _runs(info: dict[str, Any]) -> bool:

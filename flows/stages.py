@@ -15,9 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from flows.full_disk import full_disks
 from flows.restored import discard_damaged
 
 GUARD = Path(__file__).with_name("guard.py")
+DVC = Path(__file__).with_name("whole_dvc.py")
 PROGRESS_LINE = re.compile(r"^progress (?P<label>\S+) (?P<done>\d+)/(?P<total>\d+)$")
 RUNNING_LINE = re.compile(r"^Running stage '")
 RESTORED_LINE = re.compile(r"^Stage '.*' is cached - skipping run, checking out outputs")
@@ -54,7 +56,7 @@ def run_stage(
         on_line: Called with each line, without its end.
         environment: What its environment holds beyond this process's.
     """
-    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", stage]
+    command = [sys.executable, "-P", str(DVC), "--wait-for-lock", "repro", "--single-item", stage]
     restored = False
 
     def relay(line: str) -> None:
@@ -86,6 +88,10 @@ def _run(command: list[str], on_line: Callable[[str], None], environment: Mappin
                 last_lines = [*last_lines, line][-LAST_LINES:]
             on_line(line)
         exit_code = process.wait()
+    if exit_code:
+        for words in full_disks():
+            on_line(words)
+            last_lines.append(words)
     return StageRun(exit_code, ran, tuple(last_lines))
 
 
