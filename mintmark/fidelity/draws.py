@@ -16,12 +16,12 @@ FEWEST = 2  # draws, of which a spread can be known
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Draws:
-    """Rows of the samples of each draw; no two samples of one source share a row.
+    """Rows of the samples of each draw, in order; no two samples of one source share a row.
 
     Attributes:
-        real: A real sample, which both others are compared with.
-        other_real: Another one, for the floor.
-        released: As many released records.
+        real: Of real samples, with which both others are compared.
+        other_real: Of others, for the floor.
+        released: Of as many released records.
     """
 
     real: Int64[np.ndarray, "draws n"]
