@@ -54,6 +54,6 @@ def published(network: Inception | Dinov2, *, device: torch.device) -> Embed:
 @torch.inference_mode()
 def _batched(images: np.ndarray, forward: Callable[[np.ndarray], torch.Tensor], *, size: int) -> torch.Tensor:
     """The features of all images, in batches of one size: a batch of another rounds otherwise, and a copy must not."""
-    rows = np.arange(-(-len(images) // size) * size) % max(1, len(images))  # the last batch is filled up
-    parts = [forward(images[some]).double().cpu() for some in np.split(rows, len(rows) // size)] if len(rows) else []
+    rows = np.arange(-(-len(images) // size) * size) % len(images)  # the last batch is filled up
+    parts = [forward(images[some]).double().cpu() for some in np.split(rows, len(rows) // size)]
     return torch.cat(parts)[: len(images)]
