@@ -33,7 +33,17 @@ from mintmark.fidelity.spaces import Space, open_spaces
 from mintmark.files import whole_file
 from tasks.params import main
 
-HEADLINE = ("dti_accuracy", "kmeans_accuracy", "coverage_min", "clusters_covered", "clusters_missed", "clusters_copied")
+HEADLINE = (
+    "dti_accuracy",
+    "kmeans_accuracy",
+    "coverage_min",
+    "clusters_covered",
+    "clusters_missed",
+    "clusters_copied",
+    "trained_frechet_distance",
+    "trained_frechet_distance_floor",
+    "trained_copying_score",
+)
 MEMBERS = 8  # of each cluster, in the picture
 TITLES = ("K-means", "DTI", "training records, as they are", "carried into the prototype's frame", "released records")
 
