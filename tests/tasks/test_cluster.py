@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from mintmark.classify.training import Recipe
 from mintmark.cluster import kmeans, training
@@ -20,6 +21,7 @@ from mintmark.data.records import Form, RecordWriter
 from mintmark.errors import BadInput
 from mintmark.evidence import read_report
 from mintmark.fidelity.comparison import Settings
+from mintmark.fidelity.dinov2 import Dinov2
 from mintmark.fidelity.measurements import WORDS
 from mintmark.fidelity.regions import Rules
 from tasks import params as sections
@@ -163,6 +165,18 @@ def test_settings_of_the_likeness_change_nothing_else(data_dir: Path):
     assert after["trained_recall"] != before["trained_recall"]
     others = [one for one in before.measurements if not one.name.startswith("trained_")]
     assert others == [one for one in after.measurements if not one.name.startswith("trained_")]
+
+
+def test_weights_of_the_user_add_the_same_measures_in_their_features(data_dir: Path, tmp_path: Path):
+    network = Dinov2(width=64, depth=1, patch=56, positions=16, hidden=32, registers=0)
+    generator = torch.Generator().manual_seed(0)
+    weights = {name: torch.randn(one.shape, generator=generator) for name, one in network.state_dict().items()}
+    save_file(weights, tmp_path / "tiny.safetensors")
+    run(replace(PARAMS, fidelity=replace(PARAMS.fidelity, dinov2=str(tmp_path / "tiny.safetensors"))), data_dir)
+    report = read_report(data_dir / "cluster")
+    assert all(report[f"dinov2_{name}"].value is not None for name in WORDS)
+    assert report.facts["fidelity"]["dinov2"]["features"] == 64
+    assert str(tmp_path) not in (data_dir / "cluster" / "report.json").read_text()
 
 
 def test_a_weights_file_that_is_missing_stops_the_stage_by_name(data_dir: Path, tmp_path: Path):
