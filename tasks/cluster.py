@@ -1,7 +1,8 @@
-"""Clusters of the training records up to affine warps, and which of them the release covers, misses or copies.
+"""Clusters of the training records up to affine warps, what the release makes of them, and how real its records look.
 
-In: `split/train.parquet` and `anonymise/release.parquet`. Out: the clusters as a model and as pictures, every record's
-cluster, the losses on the way, and a report. Fits on `train` alone; labels only score what was found.
+In: `split/train.parquet`, `split/test.parquet` and `anonymise/release.parquet`. Out: the clusters as a model and as
+pictures, every record's cluster, the losses on the way, and a report. Fits on `train` alone; labels only score the
+clusters, and train the network whose features are compared. The test records are what no model has seen.
 """
 
 from dataclasses import dataclass
@@ -24,12 +25,25 @@ from mintmark.data.images import ImageSet, read_images, to_unit
 from mintmark.devices import DeviceName, pick_device
 from mintmark.errors import BadInput
 from mintmark.evidence import Measurement, Report, write_report
+from mintmark.fidelity.comparison import Settings
 from mintmark.fidelity.coverage import compare
+from mintmark.fidelity.likeness import Placed, compare_spaces
 from mintmark.fidelity.regions import Judgement, Rules, judge
+from mintmark.fidelity.spaces import Space, open_spaces
 from mintmark.files import whole_file
 from tasks.params import main
 
-HEADLINE = ("dti_accuracy", "kmeans_accuracy", "coverage_min", "clusters_covered", "clusters_missed", "clusters_copied")
+HEADLINE = (
+    "dti_accuracy",
+    "kmeans_accuracy",
+    "coverage_min",
+    "clusters_covered",
+    "clusters_missed",
+    "clusters_copied",
+    "trained_frechet_distance",
+    "trained_frechet_distance_floor",
+    "trained_copying_score",
+)
 MEMBERS = 8  # of each cluster, in the picture
 TITLES = ("K-means", "DTI", "training records, as they are", "carried into the prototype's frame", "released records")
 
@@ -39,13 +53,14 @@ class Params:
     """The section `cluster`.
 
     Attributes:
-        seed: Of the starts, the batches, the halvings and the bootstraps.
+        seed: Of the starts, the batches, the halvings, the bootstraps, the features' network and the samples.
         threads: Threads of PyTorch.
         device: "auto" takes a GPU where there is one.
         num_clusters: How many; null for as many as there are classes.
         kmeans: How K-means is fitted.
         dti: How the clusters up to affine warps are fitted.
         regions: How the release is judged.
+        fidelity: How its records are compared with real ones.
     """
 
     seed: int
@@ -55,6 +70,7 @@ class Params:
     kmeans: kmeans.Recipe
     dti: training.Recipe
     regions: Rules
+    fidelity: Settings
 
     def __post_init__(self) -> None:
         if self.threads < 1:
@@ -66,16 +82,22 @@ class Params:
 def run(params: Params, data_dir: Path) -> None:
     """Cluster `train`, assign the release, and write what `data/cluster/` holds."""
     torch.set_num_threads(params.threads)
-    train_path, release_path = data_dir / "split" / "train.parquet", data_dir / "anonymise" / "release.parquet"
-    train, release = read_images(train_path), read_images(release_path)
-    _check(params, train, train_path, release, release_path)
+    paths = {
+        "train": data_dir / "split" / "train.parquet",
+        "test": data_dir / "split" / "test.parquet",
+        "release": data_dir / "anonymise" / "release.parquet",
+    }
+    parts = {name: read_images(path) for name, path in paths.items()}
+    train, test, release = parts.values()
+    _check(params, parts, paths)
     device = pick_device(params.device)
     images, released = (to_unit(part.images).to(device) for part in (train, release))
-    *fit_seeds, seed = np.random.SeedSequence(params.seed).generate_state(3).tolist()
+    *fit_seeds, seed, network_seed, draw_seed = np.random.SeedSequence(params.seed).generate_state(5).tolist()
+    spaces = open_spaces(train, params.fidelity, seed=network_seed, device=device)  # first: files may be at fault
     try:
         fits = _fit(images, num_clusters=params.num_clusters or len(train.classes), params=params, seeds=fit_seeds)
     except BadInput as error:
-        raise BadInput(f"{train_path}: {error}") from error
+        raise BadInput(f"{paths['train']}: {error}") from error
     clusters = fits["dti"].best
     found, placed = clusters.assign(images), clusters.assign(released)
     rng = np.random.default_rng(seed)
@@ -90,10 +112,20 @@ def run(params: Params, data_dir: Path) -> None:
     )
     equal = [_pixels(part, device) for part in _equal_numbers(train, release, rng=rng)]
     fidelity = compare(*equal, k=params.regions.neighbours)
+    fresh = clusters.assign(to_unit(test.images).to(device)).clusters.cpu().numpy()
+    likeness, of_spaces = compare_spaces(
+        spaces,
+        train=train.images,
+        fresh=Placed(test.images, fresh),
+        released=Placed(release.images, placed.clusters.cpu().numpy()),
+        settings=params.fidelity,
+        rng=np.random.default_rng(draw_seed),
+    )
     measurements = (
         *agreement(fits, train.codes, num_classes=len(train.classes), rng=rng),
         *reach(judgement),
         *resemblance(fidelity, judgement),
+        *likeness,
     )
     rows = table(judgement, found.clusters.cpu().numpy(), train.codes, train.classes)
     folder = data_dir / "cluster"
@@ -103,21 +135,22 @@ def run(params: Params, data_dir: Path) -> None:
     draw_coverage(
         folder / "coverage.png", _bars(fits["dti"], judgement, rows), covered_from=params.regions.covered_from
     )
-    write_report(_report(fits, measurements, rows), folder)
+    write_report(_report(fits, measurements, rows, spaces, of_spaces), folder)
 
 
-def _check(params: Params, train: ImageSet, train_path: Path, release: ImageSet, release_path: Path) -> None:
+def _check(params: Params, parts: dict[str, ImageSet], paths: dict[str, Path]) -> None:
+    train, neighbours = parts["train"], params.regions.neighbours
     if params.num_clusters is None and not train.classes:
-        raise BadInput(f"{train_path}: expected classes or a number in num_clusters, found neither")
-    if release.shape != train.shape:
-        raise BadInput(f"{release_path}: expected images of shape {train.shape}, got {release.shape}")
-    neighbours = params.regions.neighbours
-    for path, num, least in (
-        (train_path, len(train), 2 * neighbours + 2),  # each half has so many neighbours
-        (release_path, len(release), neighbours + 1),
-    ):
-        if num < least:
-            raise BadInput(f"{path}: expected at least {least} records for {neighbours} neighbours, got {num}")
+        raise BadInput(f"{paths['train']}: expected classes or a number in num_clusters, found neither")
+    for name in ("test", "release"):
+        if parts[name].shape != train.shape:
+            raise BadInput(f"{paths[name]}: expected images of shape {train.shape}, got {parts[name].shape}")
+    # each half of the training records has so many neighbours
+    for name, least in (("train", 2 * neighbours + 2), ("release", neighbours + 1)):
+        if len(parts[name]) < least:
+            raise BadInput(
+                f"{paths[name]}: expected at least {least} records for {neighbours} neighbours, got {len(parts[name])}"
+            )
 
 
 def _fit(images: torch.Tensor, *, num_clusters: int, params: Params, seeds: list[int]) -> dict[str, Fit]:
@@ -138,7 +171,13 @@ def _pixels(part: ImageSet, device: torch.device) -> torch.Tensor:
     return torch.from_numpy(part.images.reshape(len(part), -1).astype(np.float64)).to(device)
 
 
-def _report(fits: dict[str, Fit], measurements: tuple[Measurement, ...], rows: list[dict[str, Any]]) -> Report:
+def _report(
+    fits: dict[str, Fit],
+    measurements: tuple[Measurement, ...],
+    rows: list[dict[str, Any]],
+    spaces: list[Space],
+    of_spaces: dict[str, Any],
+) -> Report:
     facts = {
         "clusters": rows,
         "missed": [row["cluster"] for row in rows if row["status"] == "missed"],
@@ -148,8 +187,11 @@ def _report(fits: dict[str, Fit], measurements: tuple[Measurement, ...], rows: l
         "loss": "mean squared difference per pixel, pixels from -1 to 1; clusters are those of the start of lowest loss",
         "distance": "coverage, recall, precision and density: Euclidean, on pixels",
         "numbers": "a cluster's coverage: by all released records; over all clusters: as many released as real ones",
+        "fidelity": of_spaces,
     }
     cost = {f"{name}_{what}": value for name, fit in fits.items() for what, value in fit.cost.items()}
+    for space in spaces:
+        cost |= space.cost
     return Report(stage="cluster", measurements=measurements, headline=HEADLINE, facts=facts, cost=cost)
 
 

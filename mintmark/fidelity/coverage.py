@@ -10,9 +10,7 @@ from typing import NamedTuple
 import torch
 from jaxtyping import Bool, Float
 
-from mintmark.neighbours import nearest
-
-BLOCK_ELEMENTS = 1 << 24
+from mintmark.neighbours import TILE_ELEMENTS, nearest, overlap
 
 
 class Fidelity(NamedTuple):
@@ -46,7 +44,7 @@ def compare(
     synthetic: Float[torch.Tensor, "synthetic features"],
     *,
     k: int,
-    block_elements: int = BLOCK_ELEMENTS,
+    tile_elements: int = TILE_ELEMENTS,
 ) -> Fidelity:
     """Coverage, recall, precision and density, record by record; between sets of one size, as published.
 
@@ -54,21 +52,27 @@ def compare(
         real: More than k records.
         synthetic: More than k records.
         k: Which neighbour sets the width of a record's ball; Naeem et al. take 5.
-        block_elements: Bound on the elements of one block of distances.
+        tile_elements: Bound on the elements of one tile of distances.
 
     Raises:
         ValueError: one set has no more than k records.
     """
-    real_radii, synthetic_radii = radii(real, k=k), radii(synthetic, k=k)
-    covered, recalled, held = [], [], torch.zeros(len(synthetic), dtype=real.dtype, device=real.device)
-    rows = max(1, block_elements // len(synthetic))
-    for block, widths in zip(real.split(rows), real_radii.split(rows), strict=True):
-        distances = torch.cdist(block, synthetic, compute_mode="donot_use_mm_for_euclid_dist")
-        inside = distances <= widths[:, None]
-        covered.append(inside.any(dim=1))
-        recalled.append((distances <= synthetic_radii).any(dim=1))
-        held += inside.sum(dim=0)
-    return Fidelity(torch.cat(covered), torch.cat(recalled), held > 0, held / k)
+    return compare_balls(real, synthetic, radii(real, k=k), radii(synthetic, k=k), k=k, tile_elements=tile_elements)
+
+
+def compare_balls(
+    real: Float[torch.Tensor, "real features"],
+    synthetic: Float[torch.Tensor, "synthetic features"],
+    real_radii: Float[torch.Tensor, " real"],
+    synthetic_radii: Float[torch.Tensor, " synthetic"],
+    *,
+    k: int,
+    tile_elements: int = TILE_ELEMENTS,
+) -> Fidelity:
+    """`compare` with each set's `radii` at hand, as where one set is compared with several."""
+    found = overlap(real, synthetic, left_radii=real_radii, right_radii=synthetic_radii, tile_elements=tile_elements)
+    density = found.left_balls.to(real.dtype) / k
+    return Fidelity(found.in_left_ball > 0, found.right_balls > 0, found.left_balls > 0, density)
 
 
 def covered_by(

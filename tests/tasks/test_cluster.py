@@ -11,12 +11,18 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import torch
+from safetensors.torch import save_file
 
+from mintmark.classify.training import Recipe
 from mintmark.cluster import kmeans, training
 from mintmark.cluster.model import load_clusters
 from mintmark.data.images import ImageSet, read_images, to_unit, write_images
 from mintmark.data.records import Form, RecordWriter
+from mintmark.errors import BadInput
 from mintmark.evidence import read_report
+from mintmark.fidelity.comparison import Settings
+from mintmark.fidelity.dinov2 import Dinov2
+from mintmark.fidelity.measurements import WORDS
 from mintmark.fidelity.regions import Rules
 from tasks import params as sections
 from tasks.cluster import Params, run
@@ -47,6 +53,14 @@ PARAMS = Params(
         hidden=4,
     ),
     regions=Rules(neighbours=3, covered_from=0.5, copy_quantile=0.05, halvings=3),
+    fidelity=Settings(
+        draws=3,
+        max_records=15,
+        neighbours=3,
+        training=Recipe(steps=20, batch_size=32, learning_rate=1e-2, weight_decay=0.0, width=4),
+        inception=None,
+        dinov2=None,
+    ),
 )
 OUTPUTS = {
     "prototypes.safetensors",
@@ -59,8 +73,9 @@ OUTPUTS = {
 }
 
 
-def write(data_dir: Path, train: ImageSet, release: ImageSet) -> Path:
+def write(data_dir: Path, train: ImageSet, release: ImageSet, test: ImageSet) -> Path:
     write_images(data_dir / "split" / "train.parquet", train)
+    write_images(data_dir / "split" / "test.parquet", test)
     write_images(data_dir / "anonymise" / "release.parquet", release)
     return data_dir
 
@@ -72,7 +87,7 @@ def data_dir(tmp_path: Path, toy_images) -> Path:
     codes = train.codes.copy()
     codes[::10] = -1
     train = ImageSet(ids=train.ids, codes=codes, images=train.images, classes=train.classes)
-    return write(tmp_path / "data", train, fresh.take(fresh.codes > 0))
+    return write(tmp_path / "data", train, fresh.take(fresh.codes > 0), toy_images(num=120, seed=2))
 
 
 def test_stage_writes_clusters_pictures_and_a_report(data_dir: Path):
@@ -96,6 +111,78 @@ def test_class_that_the_release_leaves_out_is_named_missed(data_dir: Path):
     assert report["clusters_missed"].value == 1
     assert report["coverage_min"].value == 0.0
     assert report["missed_when_removed"].value == 1.0
+
+
+def test_every_measure_of_likeness_stands_beside_its_floor_at_the_same_n(data_dir: Path):
+    run(PARAMS, data_dir)
+    report = read_report(data_dir / "cluster")
+    for name in WORDS:
+        judged, floor = report[f"trained_{name}"], report[f"trained_{name}_floor"]
+        assert judged.control == floor.name
+        assert judged.n == floor.n == (45 if name in {"copying_score", "authenticity"} else 15)
+        for one in (judged, floor):
+            assert one.level == 0.95
+            assert one.value is not None
+            assert one.low is not None
+            assert one.high is not None
+            assert one.low <= one.value <= one.high
+    facts = report.facts["fidelity"]["trained"]
+    assert (facts["sample_records"], facts["draws"], facts["train_records"]) == (15, 3, 90)
+    assert report.cost["features_gradient_steps"] == 20.0
+
+
+def test_a_release_without_a_class_lies_beyond_the_floor(data_dir: Path):
+    run(PARAMS, data_dir)
+    report = read_report(data_dir / "cluster")
+    excess = report.facts["fidelity"]["trained"]["excess"]
+    assert excess["frechet_distance"]["low"] > 0
+    assert excess["recall"]["high"] < 0
+    assert excess["coverage"]["high"] < 0
+
+
+def test_too_few_test_records_or_labels_leave_the_likeness_unmeasured_and_say_so(data_dir: Path, toy_images):
+    write_images(data_dir / "split" / "test.parquet", toy_images(num=20, seed=2))
+    run(PARAMS, data_dir)
+    few = read_report(data_dir / "cluster")["trained_frechet_distance"]
+    assert (few.value, few.n) == (None, 0)
+    assert few.note == "Not measured: it needs 24 fresh real and 12 released records at least."
+    train, path = read_images(data_dir / "split" / "train.parquet"), data_dir / "split" / "train.parquet"
+    write_images(data_dir / "split" / "test.parquet", toy_images(num=120, seed=2))
+    write_images(path, replace(train, codes=np.full(len(train), -1)))
+    run(PARAMS, data_dir)
+    none = read_report(data_dir / "cluster")["trained_recall"]
+    assert (none.value, none.note) == (
+        None,
+        "Not measured: it needs labelled training records of two classes at least.",
+    )
+
+
+def test_settings_of_the_likeness_change_nothing_else(data_dir: Path):
+    run(PARAMS, data_dir)
+    before = read_report(data_dir / "cluster")
+    run(replace(PARAMS, fidelity=replace(PARAMS.fidelity, draws=2, neighbours=2)), data_dir)
+    after = read_report(data_dir / "cluster")
+    assert after["trained_recall"] != before["trained_recall"]
+    others = [one for one in before.measurements if not one.name.startswith("trained_")]
+    assert others == [one for one in after.measurements if not one.name.startswith("trained_")]
+
+
+def test_weights_of_the_user_add_the_same_measures_in_their_features(data_dir: Path, tmp_path: Path):
+    network = Dinov2(width=64, depth=1, patch=56, positions=16, hidden=32, registers=0)
+    generator = torch.Generator().manual_seed(0)
+    weights = {name: torch.randn(one.shape, generator=generator) for name, one in network.state_dict().items()}
+    save_file(weights, tmp_path / "tiny.safetensors")
+    run(replace(PARAMS, fidelity=replace(PARAMS.fidelity, dinov2=str(tmp_path / "tiny.safetensors"))), data_dir)
+    report = read_report(data_dir / "cluster")
+    assert all(report[f"dinov2_{name}"].value is not None for name in WORDS)
+    assert report.facts["fidelity"]["dinov2"]["features"] == 64
+    assert str(tmp_path) not in (data_dir / "cluster" / "report.json").read_text()
+
+
+def test_a_weights_file_that_is_missing_stops_the_stage_by_name(data_dir: Path, tmp_path: Path):
+    absent = str(tmp_path / "absent.pth")
+    with pytest.raises(BadInput, match=r"absent\.pth: expected a file of weights alone"):
+        run(replace(PARAMS, fidelity=replace(PARAMS.fidelity, inception=absent)), data_dir)
 
 
 def test_assignments_are_those_of_the_saved_clusters(data_dir: Path):
@@ -170,20 +257,27 @@ NOISE = np.random.default_rng(0).integers(0, 255, (30, 8, 8, 1)).astype(np.uint8
 
 
 @pytest.mark.parametrize(
-    ("train", "release", "num_clusters", "message"),
+    ("train", "release", "test", "num_clusters", "message"),
     [
-        (np.zeros((30, 8, 8, 1), np.uint8), NOISE, 2, "expected at least 2 different images for 2 clusters, got 1"),
-        (NOISE, NOISE, 31, "expected at least 31 records for 31 clusters, got 30"),
-        (NOISE, NOISE, None, "expected classes or a number in num_clusters, found neither"),
-        (NOISE, NOISE[:, :4], 2, "expected images of shape (8, 8, 1), got (4, 8, 1)"),
-        (NOISE, NOISE[:3], 2, "expected at least 4 records for 3 neighbours, got 3"),
-        (NOISE[:7], NOISE, 2, "expected at least 8 records for 3 neighbours, got 7"),
+        (
+            np.zeros((30, 8, 8, 1), np.uint8),
+            NOISE,
+            NOISE,
+            2,
+            "expected at least 2 different images for 2 clusters, got 1",
+        ),
+        (NOISE, NOISE, NOISE, 31, "expected at least 31 records for 31 clusters, got 30"),
+        (NOISE, NOISE, NOISE, None, "expected classes or a number in num_clusters, found neither"),
+        (NOISE, NOISE[:, :4], NOISE, 2, "expected images of shape (8, 8, 1), got (4, 8, 1)"),
+        (NOISE, NOISE, NOISE[:, :4], 2, "expected images of shape (8, 8, 1), got (4, 8, 1)"),
+        (NOISE, NOISE[:3], NOISE, 2, "expected at least 4 records for 3 neighbours, got 3"),
+        (NOISE[:7], NOISE, NOISE, 2, "expected at least 8 records for 3 neighbours, got 7"),
     ],
 )
 def test_bad_input_is_one_line_that_names_the_file(
-    tmp_path: Path, monkeypatch, capsys, train, release, num_clusters, message
+    tmp_path: Path, monkeypatch, capsys, train, release, test, num_clusters, message
 ):
-    write(tmp_path / "data", unlabelled(train), unlabelled(release))
+    write(tmp_path / "data", unlabelled(train), unlabelled(release), unlabelled(test))
     (tmp_path / "params.yaml").write_text(json.dumps({"cluster": asdict(replace(PARAMS, num_clusters=num_clusters))}))
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as stopped:
@@ -195,7 +289,7 @@ def test_bad_input_is_one_line_that_names_the_file(
 
 
 def test_records_of_another_kind_end_with_one_line_and_leave_the_outputs_alone(tmp_path: Path, toy_images):
-    write(tmp_path / "data", toy_images(), toy_images())
+    write(tmp_path / "data", toy_images(), toy_images(), toy_images())
     form = Form(kind="table", classes=("a",), columns={"x": "double"})
     with RecordWriter(tmp_path / "data" / "split" / "train.parquet", form):
         pass

@@ -44,10 +44,10 @@ def test_four_measures_by_hand():
 @settings(max_examples=30, deadline=None)
 @example(382, 1, 1)
 @given(st.integers(0, 10_000), st.integers(1, 3), st.integers(1, 40))
-def test_pass_agrees_with_the_dense_definitions_whatever_the_block(seed, k, block):
+def test_pass_agrees_with_the_dense_definitions_whatever_the_tile(seed, k, tile):
     rng = np.random.default_rng(seed)
     real, synthetic = (rng.integers(0, 6, (num, 3)).astype(float) for num in (12, 9))  # ties and repeats abound
-    found = compare(torch.from_numpy(real), torch.from_numpy(synthetic), k=k, block_elements=block)
+    found = compare(torch.from_numpy(real), torch.from_numpy(synthetic), k=k, tile_elements=tile)
     expected = densely(real, synthetic, k)
     for ours, theirs in zip(found, expected, strict=True):
         assert ours.tolist() == pytest.approx(theirs)
