@@ -11,11 +11,13 @@ from prefect.states import Cancelling, Scheduled
 from .servers import client, deployment, eventually, family, serving
 
 pytestmark = [pytest.mark.pipeline, pytest.mark.nightly]
+ATTEMPTS = 5
 
 
+@pytest.mark.parametrize("attempt", range(ATTEMPTS))
 @pytest.mark.parametrize("signal_name", ["SIGINT", "SIGTERM", "SIGKILL"])
-def test_stopping_it_stops_a_run_too_and_leaves_its_schedule_on(served_checkout: Path, signal_name: str):
-    (served_checkout / "source.txt").write_text(signal_name)  # there is work to do
+def test_stopping_it_stops_a_run_too_and_leaves_its_schedule_on(served_checkout: Path, signal_name: str, attempt: int):
+    (served_checkout / "source.txt").write_text(f"{signal_name} {attempt}")  # there is work to do
     (served_checkout / "first.order").write_text("sleep")
     (served_checkout / "first.pids").unlink(missing_ok=True)
     with serving(served_checkout) as (process, port):
