@@ -18,11 +18,13 @@ class Goal:
 
     Attributes:
         name: What was measured.
-        value: The median of the repetitions.
-        low: The smallest of them.
-        high: The largest of them.
+        value: The median of the repetitions, or an estimate.
+        low: The smallest of them, or the lower end of the estimate's interval.
+        high: The largest of them, or the upper end.
         unit: Of the four numbers.
-        goal: The most that the value may be.
+        goal: What the value may be at most or at least.
+        met: Whether it is.
+        sense: "<=" or ">=".
     """
 
     name: str
@@ -31,27 +33,42 @@ class Goal:
     high: float
     unit: str
     goal: float
-
-    @property
-    def met(self) -> bool:
-        """Whether the median is within the goal."""
-        return self.value <= self.goal
+    met: bool
+    sense: str
 
 
 def at_most(goal: float, name: str, values: Sequence[float], *, unit: str) -> Goal:
     """The median of some repetitions, and their range, against the most that it may be."""
-    return Goal(name=name, value=statistics.median(values), low=min(values), high=max(values), unit=unit, goal=goal)
+    value = statistics.median(values)
+    return Goal(
+        name=name,
+        value=value,
+        low=min(values),
+        high=max(values),
+        unit=unit,
+        goal=goal,
+        met=value <= goal,
+        sense="<=",
+    )
+
+
+def at_least(goal: float, name: str, figure: float, ends: tuple[float, float], *, unit: str) -> Goal:
+    """A figure with the two ends of its interval or range, against the least that it may be."""
+    low, high = ends
+    return Goal(name=name, value=figure, low=low, high=high, unit=unit, goal=goal, met=figure >= goal, sense=">=")
 
 
 def finish(bench: str, goals: Sequence[Goal], details: dict[str, Any]) -> None:
     """Print the table and, last, the JSON line."""
     table = Table(title=bench)
-    for heading in ("figure", "median", "range", "goal", "met"):
+    for heading in ("figure", "value", "from to", "goal", "met"):
         table.add_column(heading)
     for one in goals:
         spread = f"{one.low:.3g} to {one.high:.3g}"
-        table.add_row(one.name, f"{one.value:.3g} {one.unit}", spread, f"<= {one.goal:g}", "yes" if one.met else "NO")
+        table.add_row(
+            one.name, f"{one.value:.3g} {one.unit}", spread, f"{one.sense} {one.goal:g}", "yes" if one.met else "NO"
+        )
     Console(file=sys.stderr).print(table)
-    rows = [asdict(one) | {"met": one.met} for one in goals]
+    rows = [{key: value for key, value in asdict(one).items() if key != "sense"} for one in goals]
     device = f"{platform.machine()} CPU"
     print(json.dumps({"bench": bench, "device": device, "goals": rows, "details": details}, allow_nan=False))

@@ -5,15 +5,35 @@ when to save; the caller names the file after what the state depends on (data, r
 """
 
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float64
 
 from mintmark import weights
 from mintmark.errors import BadInput
-from mintmark.gan.training import State
 
 KIND = "gan-checkpoint"
+NUMBERS = ("step", "penalty")  # of a state; not every training has a penalty
+
+
+@runtime_checkable
+class State(Protocol):
+    """What any adversarial training here carries from step to step: `step` and perhaps others of `NUMBERS` as well."""
+
+    rng: torch.Generator
+    step: int
+
+    @property
+    def generator(self) -> torch.nn.Module: ...
+    @property
+    def discriminator(self) -> torch.nn.Module: ...
+    @property
+    def average(self) -> torch.nn.Module: ...
+    @property
+    def generator_optimizer(self) -> torch.optim.Adam: ...
+    @property
+    def discriminator_optimizer(self) -> torch.optim.Adam: ...
 
 
 def save(path: Path, state: State, history: Float64[torch.Tensor, "rows columns"]) -> None:
@@ -24,7 +44,8 @@ def save(path: Path, state: State, history: Float64[torch.Tensor, "rows columns"
     for name, optimizer in _optimizers(state).items():
         moments = optimizer.state_dict()["state"]
         tensors |= {f"{name}/{row}/{key}": tensor for row, kept in moments.items() for key, tensor in kept.items()}
-    weights.save(path, tensors, {"kind": KIND, "step": state.step, "penalty": state.penalty})
+    numbers = {name: getattr(state, name) for name in NUMBERS if hasattr(state, name)}
+    weights.save(path, tensors, {"kind": KIND, **numbers})
 
 
 def restore(path: Path, state: State) -> Float64[torch.Tensor, "rows columns"]:
@@ -45,7 +66,9 @@ def restore(path: Path, state: State) -> Float64[torch.Tensor, "rows columns"]:
             moments.setdefault(int(row), {})[kept] = tensor
         optimizer.load_state_dict(optimizer.state_dict() | {"state": moments})
     state.rng.set_state(tensors["rng"])
-    state.step, state.penalty = metadata["step"], metadata["penalty"]
+    for name in NUMBERS:
+        if name in metadata:
+            setattr(state, name, metadata[name])
     return tensors["history"]
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from bench.reporting import at_most, finish
+from bench.reporting import at_least, at_most, finish
 
 
 def test_a_goal_holds_the_median_against_what_it_may_be(capsys: pytest.CaptureFixture[str]):
@@ -19,6 +19,12 @@ def test_a_goal_holds_the_median_against_what_it_may_be(capsys: pytest.CaptureFi
     assert line["goals"][1]["met"] is False
     assert line["details"] == {"runs": 3}
     assert "NO" in said.err
+
+
+def test_a_gain_is_held_against_the_least_that_it_may_be():
+    kept, broken = at_least(2.5, "kept", 2.5, (1.0, 4.0), unit="points"), at_least(2.5, "broken", 2.4, (1, 9), unit="x")
+    assert (kept.met, broken.met) == (True, False)
+    assert (kept.low, kept.high) == (1.0, 4.0)
 
 
 def test_what_json_cannot_carry_is_refused():
