@@ -5,12 +5,16 @@ from itertools import combinations
 from pathlib import Path
 from platform import node
 
+import psutil
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.exceptions import ObjectNotFound
+from prefect.states import Scheduled
 
 from flows import gpus
 from flows.pipeline import pipeline
+
+from .servers import client, deployment, eventually, serving
 
 NAMES = ("a", "b", "c", "d")
 WORK = """
@@ -112,3 +116,21 @@ def test_stages_beyond_the_gpus_share_the_first(monkeypatch: pytest.MonkeyPatch,
         assert (one, two, three) == ("0", "1", "0")
     with gpus._free(["0", "1"]) as again:
         assert again == "0"
+
+
+@pytest.mark.pipeline
+@pytest.mark.nightly
+def test_a_killed_run_gives_its_slot_back(served_checkout: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv(gpus.VISIBLE, "0")  # what is served here, and its runs, see one GPU
+    with (served_checkout / "params.yaml").open("a") as params:
+        params.write("first: {device: cuda}\n")
+    (served_checkout / "first.order").write_text("sleep")
+    with serving(served_checkout) as (_, port), client(port) as api:
+        api.create_flow_run_from_deployment(deployment(api, "on-demand").id, state=Scheduled())
+        eventually((served_checkout / "first.pids").exists)
+        held = lambda: api.read_global_concurrency_limit_by_name(f"gpus-{node()}").active_slots  # noqa: E731
+        assert held() == 1
+        stage = psutil.Process(int((served_checkout / "first.pids").read_text().split()[0]))
+        guard = next(one for one in stage.parents() if any("guard.py" in word for word in one.cmdline()))
+        guard.parent().kill()  # the run itself  # type: ignore[union-attr]
+        eventually(lambda: held() == 0, 180)
