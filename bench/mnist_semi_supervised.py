@@ -12,13 +12,13 @@ from bench.reporting import Goal, at_most
 from mintmark.classify import training
 from mintmark.classify.augmentation import Augmentation
 from mintmark.classify.model import logits
-from mintmark.classify.student import train_student
 from mintmark.data.idx import read_header
 from mintmark.data.images import to_unit
-from mintmark.gan.semi_supervised import train
-from mintmark.gan.semi_supervised_model import SemiSupervised
-from mintmark.gan.semi_supervised_recipe import Recipe
 from mintmark.progress import track
+from mintmark.semi_supervised.model import SemiSupervised
+from mintmark.semi_supervised.recipe import Recipe
+from mintmark.semi_supervised.student import train_student
+from mintmark.semi_supervised.training import train
 
 NUM_CLASSES = 10
 LABELS_A_CLASS = 10

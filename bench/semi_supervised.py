@@ -28,12 +28,12 @@ from bench.reporting import Goal, at_least, finish
 from mintmark.classify import training
 from mintmark.classify.augmentation import Augmentation
 from mintmark.classify.model import logits
-from mintmark.classify.propagation import spread_labels
-from mintmark.classify.student import train_student
 from mintmark.fan_out import fan_out
-from mintmark.gan.semi_supervised_model import SemiSupervised, fit_semi_supervised
-from mintmark.gan.semi_supervised_recipe import Recipe
 from mintmark.progress import track
+from mintmark.semi_supervised.model import SemiSupervised, fit_semi_supervised
+from mintmark.semi_supervised.propagation import spread_labels
+from mintmark.semi_supervised.recipe import Recipe
+from mintmark.semi_supervised.student import train_student
 from mintmark.utility.comparison import accuracy, difference
 
 NUM_CLASSES = 10

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from mintmark.gan.semi_supervised_losses import (
+from mintmark.semi_supervised.losses import (
     agreement,
     conditional_entropy,
     feature_matching,

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from mintmark.classify.propagation import spread_labels
 from mintmark.errors import BadInput
+from mintmark.semi_supervised.propagation import spread_labels
 
 
 def chains():

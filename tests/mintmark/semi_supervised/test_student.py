@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from mintmark.classify.student import train_student
 from mintmark.classify.training import Recipe, train_classifier
 from mintmark.errors import BadInput
+from mintmark.semi_supervised.student import train_student
 
 RECIPE = Recipe(steps=40, batch_size=12, learning_rate=1e-2, weight_decay=0.01, width=4)
 

@@ -11,9 +11,9 @@ from mintmark.classify.augmentation import PLAIN, Augmentation, bend
 from mintmark.errors import BadInput
 from mintmark.gan.batches import BalancedSampler
 from mintmark.gan.checkpoint import restore, save
-from mintmark.gan.semi_supervised import initial_state, train
-from mintmark.gan.semi_supervised_model import fit_semi_supervised, load_semi_supervised, save_semi_supervised
-from mintmark.gan.semi_supervised_recipe import Recipe
+from mintmark.semi_supervised.model import fit_semi_supervised, load_semi_supervised, save_semi_supervised
+from mintmark.semi_supervised.recipe import Recipe
+from mintmark.semi_supervised.training import initial_state, train
 
 
 def recipe(**changes):

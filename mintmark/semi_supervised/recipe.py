@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from mintmark.classify.augmentation import PLAIN, Augmentation
 from mintmark.devices import PrecisionName
-from mintmark.gan.semi_supervised_networks import Form
+from mintmark.semi_supervised.networks import Form
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

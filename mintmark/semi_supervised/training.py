@@ -20,15 +20,15 @@ from mintmark.classify.augmentation import bend
 from mintmark.devices import pick_precision
 from mintmark.errors import BadInput
 from mintmark.gan.batches import BalancedSampler
-from mintmark.gan.semi_supervised_losses import (
+from mintmark.semi_supervised.losses import (
     agreement,
     conditional_entropy,
     feature_matching,
     pull_away,
     real_or_fake,
 )
-from mintmark.gan.semi_supervised_networks import ClassDiscriminator, ConvolutionalGenerator, DenseGenerator
-from mintmark.gan.semi_supervised_recipe import Recipe
+from mintmark.semi_supervised.networks import ClassDiscriminator, ConvolutionalGenerator, DenseGenerator
+from mintmark.semi_supervised.recipe import Recipe
 
 EMA_WARM_UP = 10  # the average trusts the present by 9/10 at first, and reaches `ema_decay` as steps go by
 Images = Float[torch.Tensor, "n channels height width"]

@@ -10,9 +10,9 @@ from jaxtyping import Float, Int64
 
 from mintmark import weights
 from mintmark.errors import BadInput
-from mintmark.gan.semi_supervised import train
-from mintmark.gan.semi_supervised_networks import ClassDiscriminator
-from mintmark.gan.semi_supervised_recipe import Recipe
+from mintmark.semi_supervised.networks import ClassDiscriminator
+from mintmark.semi_supervised.recipe import Recipe
+from mintmark.semi_supervised.training import train
 
 KIND = "class-discriminator"
 BATCH_SIZE = 512

@@ -1,0 +1,1 @@
+"""Learning from few labelled and many unlabelled images: a semi-supervised GAN, controls without one, their students."""
