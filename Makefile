@@ -7,8 +7,8 @@ export DO_NOT_TRACK := 1
 
 .PHONY: run repro engines test nightly bench lint serve lock clean
 
-run: .venv/pipeline ## run the whole pipeline and end with the verdict
-	@$(BIN)/python -m flows.pipeline $(ARGS)
+run: .venv/pipeline ## run the whole pipeline and end with the verdict; PRESET=scarce takes presets/scarce.yaml
+	@$(BIN)/python -m flows.pipeline $(if $(PRESET),--preset $(PRESET)) $(ARGS)
 
 repro: .venv/pipeline ## the same stages through DVC alone
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dvc repro $(ARGS)

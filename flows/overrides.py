@@ -5,10 +5,13 @@ Knows nothing of Prefect or DVC.
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
+
+PRESETS = Path("presets")
 
 
 def parse(changes: Sequence[str]) -> dict[str, Any]:
@@ -30,6 +33,19 @@ def parse(changes: Sequence[str]) -> dict[str, Any]:
         except YAMLError as error:
             raise ValueError(f"{key}: expected a value in YAML, got {text!r}") from error
     return wanted
+
+
+def preset(name: str, folder: Path = PRESETS) -> dict[str, Any]:
+    """What a preset asks for: dotted key -> value, from the file of that name in `folder`, laid out as params.yaml is.
+
+    Raises:
+        ValueError: there is no such preset.
+    """
+    known = sorted(path.stem for path in folder.glob("*.yaml"))
+    if name not in known:
+        raise ValueError(f"preset must be among {known}, got {name!r}")
+    sections = YAML(typ="safe", pure=True).load(folder / f"{name}.yaml")
+    return {key: section[key.rpartition(".")[2]] for key, section in _leaves(sections)}
 
 
 def apply(params: dict[str, Any], wanted: Mapping[str, Any]) -> None:

@@ -7,6 +7,7 @@ A refused release is a run that completed, in a state named `Refused`.
     python -m flows.pipeline audit cluster              these stages and what they need
     python -m flows.pipeline --force                    run every stage again
     python -m flows.pipeline --set train_gan.steps=900  with another parameter, in a workspace of its own
+    python -m flows.pipeline --preset scarce            with the parameters of presets/scarce.yaml, likewise
 """
 
 import os
@@ -89,6 +90,7 @@ def pipeline(
     targets: list[str] | None = None,
     *,
     force: bool = False,
+    preset: str | None = None,
     changes: list[str] | None = None,
     source: str | None = None,
     source_format: str | None = None,
@@ -99,8 +101,9 @@ def pipeline(
     Args:
         targets: Stages to bring up to date, with all that they need; every stage and deploy where none is named.
         force: Run every stage again, changed or not.
-        changes: Parameters for this run alone, such as `train_gan.steps=5000`. The run then works in a workspace of its
-            own, under .dvc/tmp/workspaces, and leaves this checkout's params.yaml, dvc.lock and data as they are.
+        preset: A file of presets/, by its name, whose parameters this run alone takes. The run then works in a workspace
+            of its own, under .dvc/tmp/workspaces, and leaves this checkout's params.yaml, dvc.lock and data as they are.
+        changes: Parameters for this run alone, such as `train_gan.steps=5000`, likewise; they go before the preset's.
         source: Other data for this run alone: a path, http(s):// or s3:// (short for a change of `ingest.source`).
         source_format: The form of these data (short for a change of `ingest.format`).
         deploy_to: A folder (a relative one lies where the run works) or `s3://bucket/prefix`; nothing is published
@@ -109,7 +112,7 @@ def pipeline(
     _end_with_runner()
     if PREFECT_API_URL.value():
         try_again_from_the_first_call()
-    wanted = wanted_parameters(changes, source=source, source_format=source_format)
+    wanted = wanted_parameters(changes, preset=preset, source=source, source_format=source_format)
     there = server.running()
     with workspace.changed(wanted) if wanted else workspace.only_run(Path()):
         release_dead()
@@ -156,11 +159,17 @@ def _end_with_runner() -> None:
         threading.Thread(target=watch, daemon=True).start()
 
 
-def wanted_parameters(changes: list[str] | None, *, source: str | None, source_format: str | None) -> dict[str, Any]:
+def wanted_parameters(
+    changes: list[str] | None,
+    *,
+    preset: str | None = None,
+    source: str | None = None,
+    source_format: str | None = None,
+) -> dict[str, Any]:
     """What a run changes of params.yaml: dotted key -> value; empty where nothing.
 
     Raises:
-        ValueError: a change is not `section.key=value`, or is asked for twice.
+        ValueError: a change is not `section.key=value`, or is asked for twice, or there is no such preset.
     """
     short = {"ingest.source": source, "ingest.format": source_format}
     named = {key: value for key, value in short.items() if value}
@@ -168,7 +177,7 @@ def wanted_parameters(changes: list[str] | None, *, source: str | None, source_f
     twice = sorted(set(named) & set(wanted))
     if twice:
         raise ValueError(f"expected one change of {twice[0]}, got two")
-    return wanted | named
+    return (overrides.preset(preset) if preset else {}) | wanted | named
 
 
 def _final_state(states: dict[str, State[Any]]) -> State[Any]:
@@ -210,6 +219,7 @@ def main(
     targets: Annotated[list[str] | None, typer.Argument(help="Stages to bring up to date, with all they need.")] = None,
     *,
     force: Annotated[bool, typer.Option(help="Run every stage again, changed or not.")] = False,
+    preset: Annotated[str | None, typer.Option(help="A file of presets/, by its name, for this run alone.")] = None,
     changes: Annotated[
         list[str] | None,
         typer.Option("--set", help="A parameter for this run alone, as section.key=value; may be given again."),
@@ -222,15 +232,22 @@ def main(
     if not Path("dvc.yaml").is_file():
         sys.exit(f"{Path.cwd()}: expected dvc.yaml, found none; run this in a checkout of Mintmark")
     try:
-        wanted = overrides.parse(changes or [])
+        wanted = wanted_parameters(changes, preset=preset)
         if wanted:
             overrides.apply(YAML().load(Path("params.yaml")), wanted)
     except (ValueError, FileNotFoundError) as error:
-        sys.exit(f"--set: {error}")
+        sys.exit(f"{'--set' if changes else '--preset'}: {error}")
     _leave_soon_when_interrupted()
     try:
         with temporary_settings(_local_server()):
-            state = pipeline(targets, force=force, changes=changes, deploy_to=deploy_to or None, return_state=True)
+            state = pipeline(
+                targets,
+                force=force,
+                preset=preset,
+                changes=changes,
+                deploy_to=deploy_to or None,
+                return_state=True,
+            )
     except httpx.TransportError as error:
         sys.exit(f"the Prefect server went away ({error}); finished stages are kept: type the same again")
     folder = workspace.place(wanted) if wanted else Path()

@@ -9,20 +9,23 @@ trained on can only be measured against unlabelled records that it did not. Payl
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyarrow import compute
 
 from mintmark.data.equality import equal_sets, payload_digests
 from mintmark.data.records import Form, RecordWriter, batch_rows, iter_batches, num_records, payload_array, read_form
-from mintmark.data.splits import PARTS, Membership, draw, units_of
+from mintmark.data.splits import PARTS, UNLABELLED, Membership, beyond_kept, draw, units_of
 from mintmark.errors import BadInput
 from mintmark.evidence import Measurement, Report, write_report
 from mintmark.files import whole_file
 from mintmark.progress import track
 from tasks.params import main
 
+pc: Any = compute  # Arrow makes these functions as it loads: no type checker sees them
 FRACTION_TOLERANCE = 1e-9
 CLASSES_NAMED = 5  # in a refusal
 NOTES = (
@@ -76,6 +79,8 @@ class Params:
         fractions: Each part's share of the labelled records of every class.
         unlabelled_fractions: Each part's share of the records without a label.
         min_class_records: Fewer records of any class in a part refuse the split.
+        train_labels_per_class: Training records of a class that keep their label, to see what few labels would give; the
+            others go on unlabelled, in every file. None keeps all.
         near_distance: Images whose pixels differ by no more than this (root mean square, in levels of 0 to 255) stay
             together; 0 leaves it at equal payloads.
     """
@@ -85,9 +90,12 @@ class Params:
     fractions: Fractions
     unlabelled_fractions: Fractions
     min_class_records: Counts
+    train_labels_per_class: int | None
     near_distance: float
 
     def __post_init__(self) -> None:
+        if self.train_labels_per_class is not None and self.train_labels_per_class < 1:
+            raise ValueError(f"train_labels_per_class must be at least 1 or null, got {self.train_labels_per_class}")
         if self.seed < 0:
             raise ValueError(f"seed must be at least 0, got {self.seed}")
         if self.threads < 1:
@@ -108,17 +116,23 @@ def run(params: Params, data_dir: Path) -> None:
     keys = pq.read_table(source, columns=["id", "label", *(["group"] if form.grouped else [])])
     codes = form.codes(keys.column("label"))
     units = units_of(len(codes), together=_together(source, form, keys, params))
+    rng = np.random.default_rng(params.seed)
     membership = draw(
         codes,
         units,
         fractions=asdict(params.fractions),
         unlabelled_fractions=asdict(params.unlabelled_fractions),
-        rng=np.random.default_rng(params.seed),
+        rng=rng,
     )
     check_classes(codes, membership, form.classes, least=asdict(params.min_class_records), source=source)
+    hidden = np.zeros(len(codes), bool)
+    if params.train_labels_per_class is not None:
+        members = membership.parts == PARTS.index("train")
+        hidden = beyond_kept(codes, members, keep=params.train_labels_per_class, rng=rng)
+        codes = np.where(hidden, UNLABELLED, codes)
     folder.mkdir(parents=True, exist_ok=True)
-    _write_parts(source, folder, form, membership)
-    _write_coins(folder / "coins.parquet", keys, membership)
+    _write_parts(source, folder, form, membership, hidden)
+    _write_coins(folder / "coins.parquet", _without_labels(keys, hidden), membership)
     counts = _counts(codes, membership, num_classes=len(form.classes))
     write_report(_report(counts, form, membership, params), folder)
 
@@ -192,17 +206,25 @@ def _counts(codes: np.ndarray, membership: Membership, *, num_classes: int) -> n
     return counts
 
 
-def _write_parts(source: Path, folder: Path, form: Form, membership: Membership) -> None:
-    """Each record goes to its part; within a part the source's order stays, which is the same for all parts."""
+def _write_parts(source: Path, folder: Path, form: Form, membership: Membership, hidden: np.ndarray) -> None:
+    """Each record goes to its part, some without their label; a part keeps the source's order, the same for all parts."""
     rows, start = batch_rows(form), 0
     total = -(-len(membership.parts) // rows)
     with ExitStack() as stack:
         writers = [stack.enter_context(RecordWriter(folder / f"{part}.parquet", form)) for part in PARTS]
-        for batch in track(iter_batches(source, rows=rows), "records", total=total):
-            parts = membership.parts[start : start + batch.num_rows]
+        for found in track(iter_batches(source, rows=rows), "records", total=total):
+            here = slice(start, start + found.num_rows)
+            parts, batch = membership.parts[here], _without_labels(found, hidden[here])
             for part, writer in enumerate(writers):
                 writer.write(batch.filter(pa.array(parts == part)))
-            start += batch.num_rows
+            start += found.num_rows
+
+
+def _without_labels(rows: pa.RecordBatch | pa.Table, hidden: np.ndarray) -> Any:
+    """The same rows, with a null label where it is hidden."""
+    place = rows.schema.get_field_index("label")
+    labels = pc.if_else(pa.array(hidden), pa.scalar(None, rows.schema.field(place).type), rows.column(place))
+    return rows.set_column(place, rows.schema.field(place), labels)
 
 
 def _write_coins(path: Path, keys: pa.Table, membership: Membership) -> None:
@@ -234,6 +256,7 @@ def _report(counts: np.ndarray, form: Form, membership: Membership, params: Para
         "units": {"all": len(sizes), "of_several": int((sizes > 1).sum()), "largest": int(sizes.max(initial=0))},
         "fractions": asdict(params.fractions),
         "unlabelled_fractions": asdict(params.unlabelled_fractions),
+        "train_labels_per_class": params.train_labels_per_class,
         "near_distance": params.near_distance,
     }
     return Report(stage="split", measurements=measurements, headline=tuple(m.name for m in measurements), facts=facts)

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Bool, Float64, Int64
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
@@ -96,3 +96,13 @@ def draw(
         cuts = np.floor(ends * len(mine) + 0.5)
         parts[mine[np.argsort(coins[mine], kind="stable")]] = np.searchsorted(cuts, np.arange(len(mine)), side="right")
     return Membership(units, coins[units], parts[units])
+
+
+def beyond_kept(
+    codes: Int64[np.ndarray, " n"], members: Bool[np.ndarray, " n"], *, keep: int, rng: np.random.Generator
+) -> Bool[np.ndarray, " n"]:
+    """Which labelled members lie beyond a random choice of `keep` of each class: all of a smaller class are kept."""
+    beyond = members & (codes >= 0)
+    for code in np.unique(codes[beyond]):
+        beyond[rng.permutation(np.flatnonzero(beyond & (codes == code)))[:keep]] = False
+    return beyond

@@ -1,10 +1,16 @@
 """Parameters changed for one run."""
 
+import importlib
+from pathlib import Path
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from flows import overrides
+from tasks.params import build
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def params() -> dict[str, Any]:
@@ -67,3 +73,18 @@ def test_what_params_do_not_have_is_refused(change: str, said: str):
 def test_what_is_not_a_change_is_refused(changes: list[str], said: str):
     with pytest.raises(ValueError, match=said):
         overrides.parse(changes)
+
+
+def test_a_preset_is_a_file_laid_out_as_params_are(tmp_path: Path):
+    (tmp_path / "small.yaml").write_text("train_gan: {steps: 5, deep: {sizes: [1, 2]}}")
+    assert overrides.preset("small", tmp_path) == {"train_gan.steps": 5, "train_gan.deep.sizes": [1, 2]}
+    with pytest.raises(ValueError, match=r"preset must be among \['small'\], got 'large'"):
+        overrides.preset("large", tmp_path)
+
+
+@pytest.mark.parametrize("name", [path.stem for path in (ROOT / "presets").glob("*.yaml")])
+def test_every_stage_takes_the_presets_that_ship(name: str):
+    params = YAML(typ="safe").load(ROOT / "params.yaml")
+    overrides.apply(params, overrides.preset(name, ROOT / "presets"))
+    for stage, section in params.items():
+        build(importlib.import_module(f"tasks.{stage}").Params, section, name=stage)

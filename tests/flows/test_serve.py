@@ -81,7 +81,7 @@ def test_the_form_of_a_run_on_demand_and_what_it_changes(served: tuple[Path, int
     with client(port) as api:
         on_demand = deployment(api, "on-demand")
         fields = (on_demand.parameter_openapi_schema or {})["properties"]
-        assert set(fields) == {"targets", "force", "changes", "source", "source_format", "deploy_to"}
+        assert set(fields) == {"targets", "force", "preset", "changes", "source", "source_format", "deploy_to"}
         assert all(field.get("description") for field in fields.values())
         asked = {"targets": ["right"], "changes": ["right.colour=blue"]}
         run = api.create_flow_run_from_deployment(on_demand.id, parameters=asked, state=Scheduled())

@@ -26,6 +26,7 @@ PARAMS = Params(
     fractions=Fractions(train=0.4, validation=0.2, test=0.2, reference=0.2),
     unlabelled_fractions=Fractions(train=0.6, validation=0.0, test=0.2, reference=0.2),
     min_class_records=Counts(train=2, validation=1, test=1, reference=1),
+    train_labels_per_class=None,
     near_distance=0.0,
 )
 SECTION = dataclasses.asdict(PARAMS)
@@ -202,3 +203,30 @@ def test_of_many_small_classes_some_are_named(tmp_path: Path, write_records):
 def test_a_wrong_param_is_named(change: dict, fault: str):
     with pytest.raises(ValueError, match=f"^split.{fault}"):
         build(Params, SECTION | change, name="split")
+
+
+def test_all_but_a_few_training_labels_are_hidden_in_every_file(tmp_path: Path, digits):
+    write_images(tmp_path / "validate" / "accepted.parquet", digits)
+    shipped = load("split", Params, path=ROOT / "params.yaml")
+    run(shipped, tmp_path)
+    before = {part: read_images(tmp_path / "split" / f"{part}.parquet") for part in PARTS}
+    run(dataclasses.replace(shipped, train_labels_per_class=3), tmp_path)
+    after = {part: read_images(tmp_path / "split" / f"{part}.parquet") for part in PARTS}
+    for part in PARTS:
+        assert after[part].ids == before[part].ids  # who is where does not change
+        np.testing.assert_array_equal(after[part].images, before[part].images)
+    kept = after["train"].codes >= 0
+    assert np.bincount(after["train"].codes[kept]).tolist() == [3] * 10
+    np.testing.assert_array_equal(after["train"].codes[kept], before["train"].codes[kept])
+    for part in PARTS[1:]:
+        np.testing.assert_array_equal(after[part].codes, before[part].codes)
+    coins = coins_in(tmp_path)
+    assert coins.loc[coins["part"] == "train", "label"].notna().sum() == 30
+    facts = read_report(tmp_path / "split").facts
+    assert facts["unlabelled"] == {"train": 778, "validation": 0, "test": 0, "reference": 0}
+    assert facts["train_labels_per_class"] == 3
+
+
+def test_no_label_kept_is_refused():
+    with pytest.raises(ValueError, match="train_labels_per_class must be at least 1 or null, got 0"):
+        dataclasses.replace(PARAMS, train_labels_per_class=0)
