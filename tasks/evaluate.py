@@ -7,9 +7,8 @@ counted and left out.
 
 import csv
 import os
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from itertools import pairwise
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,22 +16,24 @@ import numpy as np
 import torch
 
 from mintmark.classify.augmentation import Augmentation
-from mintmark.classify.cost import step_flops
+from mintmark.classify.kinds import CNN, Kind
 from mintmark.classify.model import save_classifier
+from mintmark.classify.networks import SmallCNN
 from mintmark.classify.training import Recipe
 from mintmark.data.images import ImageSet, read_images
 from mintmark.devices import DeviceName, pick_device
 from mintmark.evidence import Report, write_report
 from mintmark.files import whole_file
-from mintmark.utility.arms import ARMS, AUGMENTED_ARMS, MIXED_ARMS, Arm, Material, Mixture, check_alike
+from mintmark.utility.arms import ARMS, AUGMENTED_ARMS, Arm, Material, Mixture, check_alike
 from mintmark.utility.choices import choose
-from mintmark.utility.comparison import Outcome
-from mintmark.utility.contest import Plan, Settled, Shipped, hold, outcome, settle, ship
+from mintmark.utility.contest import Contest, Plan, Settled, Shipped, hold, outcome, settle, ship, stand_ins
+from mintmark.utility.cost import contest_cost
 from mintmark.utility.crew import Crew, train_all
-from mintmark.utility.curve import curve_fits
+from mintmark.utility.curve import LearningCurve, curve_fits
 from mintmark.utility.findings import Findings, find
 from mintmark.utility.picture import draw
 from mintmark.utility.stopping import Looks
+from mintmark.utility.students import open_school
 from mintmark.utility.told import facts, measurements
 from tasks.engine import engine
 from tasks.params import main
@@ -67,34 +68,7 @@ class Training:
 
     def recipe(self) -> Recipe:
         """As the library takes it; each arm adds its augmentation."""
-        return Recipe(
-            steps=self.steps,
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-            weight_decay=self.weight_decay,
-            width=self.width,
-        )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LearningCurve:
-    """How the real records' learning curve is measured.
-
-    Attributes:
-        fractions: Shares of the training records, rising, above 0 and below 1; all of them, and all with the validation
-            records, are measured anyway.
-        num_seeds: Trainings of each; at least 2.
-    """
-
-    fractions: tuple[float, ...]
-    num_seeds: int
-
-    def __post_init__(self) -> None:
-        if self.num_seeds < 2:
-            raise ValueError(f"num_seeds must be at least 2, got {self.num_seeds}")
-        ends = (0.0, *self.fractions, 1.0)
-        if any(one >= other for one, other in pairwise(ends)):
-            raise ValueError(f"fractions must rise between 0 and 1, got {list(self.fractions)}")
+        return Recipe(**asdict(self))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,8 +86,11 @@ class Params:
         num_tuning_seeds: Trainings of every candidate in the two grids.
         shippable: The arms of which one network is kept.
         learning_curve: Of the real records alone.
+        classifier: What learns in every arm; see `mintmark.classify.kinds`.
+        unlabelled_share: Of the students' batches, that softly labelled records take, where unlabelled ones exist.
         training: What every arm shares.
         augmentations: The grid of classical augmentations.
+        flip: A left-right flip tried on top of the best of them, and kept only if it helps; 0 tries none.
         mixtures: The grid of ways to mix synthetic records in.
     """
 
@@ -127,8 +104,11 @@ class Params:
     num_tuning_seeds: int
     shippable: tuple[Arm, ...]
     learning_curve: LearningCurve
+    classifier: Kind
+    unlabelled_share: float
     training: Training
     augmentations: tuple[Augmentation, ...]
+    flip: float
     mixtures: tuple[Mixture, ...]
 
     def __post_init__(self) -> None:
@@ -141,6 +121,10 @@ class Params:
         if Looks(self.looks).seeds[0] < self.learning_curve.num_seeds:
             found = f"{self.learning_curve.num_seeds} and {self.looks[0]}"
             raise ValueError(f"learning_curve.num_seeds must not exceed the first of looks, got {found}")
+        if not 0.0 < self.unlabelled_share < 1.0:
+            raise ValueError(f"unlabelled_share must lie between 0 and 1, got {self.unlabelled_share}")
+        if not 0.0 <= self.flip <= 1.0:
+            raise ValueError(f"flip must lie in 0..1, got {self.flip}")
         if not 0.0 <= self.margin < 1.0:
             raise ValueError(f"margin must lie in 0..1, got {self.margin}")
 
@@ -159,7 +143,7 @@ def run(params: Params, data_dir: Path) -> None:
     check_alike({str(paths[name]): images for name, images in labelled.items()})
     material = Material(labelled["train"], labelled["validation"], labelled["release"])
     with engine(workers=params.workers):
-        played = _play(params, material, labelled["test"])
+        played = _play(params, material, train=everything["train"], test=labelled["test"])
     settled, shipped, findings = played.settled, played.shipped, played.findings
     report = Report(
         stage="evaluate",
@@ -169,15 +153,19 @@ def run(params: Params, data_dir: Path) -> None:
         facts=facts(findings, settled)
         | {
             "tuning": played.tuned,
-            "classifier": _shipped_facts(shipped, settled.outcomes),
+            "classifier": _shipped_facts(shipped, labelled["test"]),
             "records": _counts(everything, labelled),
         },
-        cost=_cost(params, material, settled, num_curve=played.num_curve),
+        cost=contest_cost(
+            params.classifier,
+            params.training.recipe(),
+            material,
+            settled.contest,
+            num_tuning=len(played.tuned["tried"]) * params.num_tuning_seeds,
+            num_curve=played.num_curve,
+        ),
     )
-    recipe = asdict(params.training.recipe())  # plain
-    if shipped.arm in AUGMENTED_ARMS:
-        recipe["augmentation"] = played.tuned["augmentation"]
-    _write(data_dir / "evaluate", report, findings, settled, shipped=shipped, recipe=recipe)
+    _write(data_dir / "evaluate", report, played, kept=_kept(params, played))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -191,25 +179,33 @@ class _Played:
     num_curve: int
 
 
-def _play(params: Params, material: Material, test: ImageSet) -> _Played:
-    """Tune, train, choose what ships, and only then ask the test."""
+def _play(params: Params, material: Material, *, train: ImageSet, test: ImageSet) -> _Played:
+    """Tune, train, choose what ships, and only then ask the test; `train` holds the unlabelled records too."""
     crew = _crew(params)
     of_tuning, of_contest, of_controls = np.random.SeedSequence(params.seed).spawn(3)
     recipe = params.training.recipe()
     choices = choose(
         material,
         augmentations=params.augmentations,
+        flip=params.flip,
         mixtures=params.mixtures,
         recipe=recipe,
         seeds=of_tuning.generate_state(params.num_tuning_seeds).tolist(),
         crew=crew,
     )
     control_seed = int(of_controls.generate_state(1)[0])
-    plan = Plan(material=material, choices=choices, recipe=recipe, control_seed=control_seed, crew=crew)
+    plan = Plan(
+        material=material,
+        choices=choices,
+        recipe=recipe,
+        control_seed=control_seed,
+        crew=crew,
+        school=open_school(train, share=params.unlabelled_share),
+    )
     looks = Looks(params.looks)
     seeds: list[int] = of_contest.generate_state(looks.budget).tolist()
     contest = hold(plan, seeds=seeds[: looks.seeds[0]])
-    shipped = ship(contest, material.validation, arms=params.shippable)
+    shipped = _ship(params, contest, plan, seeds=seeds[: looks.seeds[0]])
     fits = curve_fits(
         material,
         fractions=params.learning_curve.fractions,
@@ -226,24 +222,41 @@ def _play(params: Params, material: Material, test: ImageSet) -> _Played:
         test=test,
         num_train=len(material.train),
         margin=params.margin,
+        students=plan.students,
     )
     num_curve = sum(len(same) for same in fits.values())
     return _Played(tuned=choices.facts(), settled=settled, shipped=shipped, findings=findings, num_curve=num_curve)
+
+
+def _ship(params: Params, contest: Contest, plan: Plan, *, seeds: Sequence[int]) -> Shipped:
+    """The network to keep; where the contest's kind has no weights to keep, built-in networks of the chosen arm stand in."""
+    if params.classifier.can_ship:
+        return ship(contest, plan.material.validation, arms=params.shippable)
+    arm = max(params.shippable, key=lambda one: contest.scores[one])
+    stand_in = stand_ins(replace(plan, crew=replace(plan.crew, kind=CNN)), contest, arm, seeds=seeds)
+    return ship(stand_in, plan.material.validation, arms=[arm])
 
 
 def _crew(params: Params) -> Crew:
     device = pick_device(params.device)
     if device.type == "cuda" and params.deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # workers inherit it
-    return Crew(workers=params.workers, threads=params.threads, device=device, deterministic=params.deterministic)
+    return Crew(
+        workers=params.workers,
+        threads=params.threads,
+        device=device,
+        deterministic=params.deterministic,
+        kind=params.classifier,
+    )
 
 
-def _shipped_facts(shipped: Shipped, outcomes: Mapping[str, Outcome]) -> dict[str, Any]:
+def _shipped_facts(shipped: Shipped, test: ImageSet) -> dict[str, Any]:
     """Where the kept network came from; its test accuracy was no part of the choice."""
     return {
         "arm": shipped.arm,
+        "model": type(shipped.network).__name__,
         "validation_accuracy": shipped.score.accuracy,
-        "test_accuracy": float(outcomes[shipped.arm][shipped.place].mean()),
+        "test_accuracy": float(outcome([shipped.network], test).mean()),
     }
 
 
@@ -254,48 +267,29 @@ def _counts(everything: Mapping[str, ImageSet], labelled: Mapping[str, ImageSet]
     }
 
 
-def _cost(params: Params, material: Material, settled: Settled, *, num_curve: int) -> dict[str, float]:
-    """Every network took the same number of steps of the same batch size."""
-    grids = len(params.augmentations) + len(MIXED_ARMS) * len(params.mixtures)
-    counts = {
-        "tuning": grids * params.num_tuning_seeds,
-        "contest": sum(len(networks) for networks in settled.contest.networks.values()),
-        "learning_curve": num_curve,
-    }
-    flops = step_flops(
-        material.train.shape,
-        num_classes=len(material.train.classes),
-        width=params.training.width,
-        batch_size=params.training.batch_size,
-    )
-    total = sum(counts.values())
-    steps = params.training.steps
-    return {
-        "classifiers": float(total),
-        **{f"classifiers_{name}": float(count) for name, count in counts.items()},
-        "gradient_steps": float(total * steps),
-        "gradient_steps_a_classifier": float(steps),
-        "flops": float(total * steps * flops),
-        "flops_a_classifier": float(steps * flops),
-    }
+def _kept(params: Params, played: _Played) -> dict[str, Any]:
+    """What the classifier's file says of it.
+
+    The audit's shadow classifiers are built-in networks trained by the recipe of the file that they are to match; the
+    file of another kind tells none.
+    """
+    shipped = played.shipped
+    kept: dict[str, Any] = {"arm": shipped.arm, "validation_accuracy": shipped.score.accuracy}
+    if not isinstance(shipped.network, SmallCNN):
+        return kept
+    recipe = asdict(params.training.recipe())  # plain
+    if shipped.arm in AUGMENTED_ARMS:
+        recipe["augmentation"] = played.tuned["augmentation"]
+    return kept | {"recipe": recipe}
 
 
-def _write(
-    out_dir: Path,
-    report: Report,
-    findings: Findings,
-    settled: Settled,
-    *,
-    shipped: Shipped,
-    recipe: Mapping[str, Any],
-) -> None:
-    # the audit's shadow classifiers are trained by this recipe, and must be told it by the file that they are to match
-    kept = {"arm": shipped.arm, "validation_accuracy": shipped.score.accuracy, "recipe": dict(recipe)}
+def _write(out_dir: Path, report: Report, played: _Played, *, kept: Mapping[str, Any]) -> None:
+    shipped, settled, findings = played.shipped, played.settled, played.findings
     save_classifier(out_dir / "classifier.safetensors", shipped.network, classes=shipped.classes, facts=kept)
     with whole_file(out_dir / "arms.csv") as partial, partial.open("w", newline="", encoding="utf-8") as stream:
         rows = csv.writer(stream, lineterminator="\n")
         rows.writerow(["arm", "seed", "accuracy"])
-        for arm in ARMS:
+        for arm in [*ARMS, *findings.students]:
             rows.writerows([arm, seed, f"{right.mean():.6f}"] for seed, right in enumerate(settled.outcomes[arm]))
     with whole_file(out_dir / "arms.png") as partial:
         draw(partial, findings, settled.contest)

@@ -10,15 +10,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mintmark.classify.networks import SmallCNN
+from mintmark.classify.networks import Classifier
 from mintmark.classify.training import Recipe
 from mintmark.data.images import ImageSet
-from mintmark.utility.arms import ARMS, MIXED_ARMS, Arm, Material, arm_fit
+from mintmark.utility.arms import ARMS, MIXED_ARMS, Arm, Fit, Material, arm_fit
 from mintmark.utility.choices import Choices, Score, score, soft_labels
 from mintmark.utility.comparison import Outcome, advantage
 from mintmark.utility.controls import CONTROL_FITS, control_fits, judge_controls
 from mintmark.utility.crew import Crew, probabilities, train_all
 from mintmark.utility.stopping import Looks, Reason, why_stop
+from mintmark.utility.students import School, Student
 
 RIVALS: tuple[Arm, ...] = ("real", "augmented")
 
@@ -33,6 +34,7 @@ class Plan:
         recipe: How everything is trained.
         control_seed: Of the controls' exchange of classes and halves, the same in every round.
         crew: Who trains.
+        school: Further arms, where there are unlabelled records; None for no such arm.
     """
 
     material: Material
@@ -40,6 +42,12 @@ class Plan:
     recipe: Recipe
     control_seed: int
     crew: Crew
+    school: School | None = None
+
+    @property
+    def students(self) -> Sequence[Student]:
+        """The further arms."""
+        return self.school.students if self.school else ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,14 +55,14 @@ class Contest:
     """All that was trained, and what validation said of the first round.
 
     Attributes:
-        networks: By arm or control, in the order of the seeds.
-        scores: Each arm's mean score on validation.
+        networks: By arm, control or student, in the order of the seeds.
+        scores: The mean score of each arm and student on validation.
         synthetic_arm: The better of the mixed arms on validation: the one that the verdict is about.
         best_rival: The better of `RIVALS` on validation.
     """
 
-    networks: Mapping[str, Sequence[SmallCNN]]
-    scores: Mapping[Arm, Score]
+    networks: Mapping[str, Sequence[Classifier]]
+    scores: Mapping[str, Score]
     synthetic_arm: Arm
     best_rival: Arm
 
@@ -86,7 +94,7 @@ class Settled:
 class Shipped:
     """The one network that is kept, its classes, and where it came from: arm, place among the seeds, validation score."""
 
-    network: SmallCNN
+    network: Classifier
     classes: tuple[str, ...]
     arm: Arm
     place: int
@@ -101,13 +109,21 @@ def hold(plan: Plan, *, seeds: Sequence[int]) -> Contest:
         seeds: At least two; every arm uses each of them.
     """
     networks = _round(plan, seeds)
-    scores: dict[Arm, Score] = {arm: score(networks[arm], plan.material.validation) for arm in ARMS}
+    names = [*ARMS, *(one.name for one in plan.students)]
+    scores = {name: score(networks[name], plan.material.validation) for name in names}
     return Contest(
         networks=networks,
         scores=scores,
         synthetic_arm=max(MIXED_ARMS, key=lambda arm: scores[arm]),
         best_rival=max(RIVALS, key=lambda arm: scores[arm]),
     )
+
+
+def stand_ins(plan: Plan, contest: Contest, arm: Arm, *, seeds: Sequence[int]) -> Contest:
+    """The contest with one arm alone, trained anew by the plan's crew, whose kind of classifier may be another."""
+    fits = _arm_fits(plan, [arm], seeds, teachers=contest.networks["augmented"])
+    networks = train_all(fits, crew=plan.crew, label="stand-ins")
+    return replace(contest, networks={arm: networks}, scores={arm: score(networks, plan.material.validation)})
 
 
 def settle(
@@ -151,7 +167,7 @@ def ship(contest: Contest, validation: ImageSet, *, arms: Sequence[Arm]) -> Ship
     )
 
 
-def outcome(networks: Sequence[SmallCNN], images: ImageSet) -> Outcome:
+def outcome(networks: Sequence[Classifier], images: ImageSet) -> Outcome:
     """1 where a network answers a record rightly, else 0: one row a network, one column a record."""
     return np.stack([(probabilities(one, images).argmax(axis=1) == images.codes).astype(float) for one in networks])
 
@@ -172,45 +188,62 @@ def _reason(contest: Contest, outcomes: dict[str, Outcome], *, look: int, looks:
     )
 
 
-def _round(plan: Plan, seeds: Sequence[int]) -> dict[str, list[SmallCNN]]:
-    """The networks of every arm and control with some seeds."""
+def _round(plan: Plan, seeds: Sequence[int]) -> dict[str, list[Classifier]]:
+    """The networks of every arm, control and student with some seeds."""
     networks = _unmixed(plan, seeds)
-    return networks | _mixed(plan, networks["augmented"], seeds)
+    teachers = networks["augmented"]
+    return networks | _mixed(plan, teachers, seeds) | _taught(plan, teachers, seeds)
 
 
-def _unmixed(plan: Plan, seeds: Sequence[int]) -> dict[str, list[SmallCNN]]:
+def _unmixed(plan: Plan, seeds: Sequence[int]) -> dict[str, list[Classifier]]:
     """The networks of the arms that mix nothing, and of the controls."""
     names: list[Arm] = [arm for arm in ARMS if arm not in MIXED_ARMS]
-    fits = [
-        arm_fit(arm, plan.material, seed=seed, recipe=plan.recipe, augmentation=plan.choices.augmentation)
-        for arm in names
-        for seed in seeds
-    ]
     rng = np.random.default_rng(plan.control_seed)
-    fits += control_fits(plan.material, seeds=seeds, recipe=plan.recipe, rng=rng)
+    controls = control_fits(plan.material, seeds=seeds, recipe=plan.recipe, rng=rng)
+    fits = [*_arm_fits(plan, names, seeds, teachers=()), *controls]
     return _by_name(train_all(fits, crew=plan.crew, label="arms"), [*names, *CONTROL_FITS])
 
 
-def _mixed(plan: Plan, teachers: Sequence[SmallCNN], seeds: Sequence[int]) -> dict[str, list[SmallCNN]]:
+def _mixed(plan: Plan, teachers: Sequence[Classifier], seeds: Sequence[int]) -> dict[str, list[Classifier]]:
     """The networks of the mixed arms; each seed's teacher is that seed's network of the arm `augmented`."""
-    labels = soft_labels(teachers, plan.material.release, list(plan.choices.mixtures.values()))
-    fits = [
+    fits = _arm_fits(plan, MIXED_ARMS, seeds, teachers=teachers)
+    return _by_name(train_all(fits, crew=plan.crew, label="synthetic-arms"), list(MIXED_ARMS))
+
+
+def _arm_fits(plan: Plan, arms: Sequence[Arm], seeds: Sequence[int], *, teachers: Sequence[Classifier]) -> list[Fit]:
+    """What some arms train on with some seeds; mixed arms need as many teachers as seeds."""
+    mixtures = [plan.choices.mixtures[arm] for arm in arms if arm in MIXED_ARMS]
+    labels = soft_labels(teachers, plan.material.release, mixtures) if mixtures else [None] * len(seeds)
+    return [
         arm_fit(
             arm,
             plan.material,
             seed=seed,
             recipe=plan.recipe,
             augmentation=plan.choices.augmentation,
-            mixture=plan.choices.mixtures[arm],
+            mixture=plan.choices.mixtures.get(arm),
             soft_labels=taught,
         )
-        for arm in MIXED_ARMS
+        for arm in arms
         for seed, taught in zip(seeds, labels, strict=True)
     ]
-    return _by_name(train_all(fits, crew=plan.crew, label="synthetic-arms"), list(MIXED_ARMS))
 
 
-def _by_name(networks: list[SmallCNN], names: Sequence[str]) -> dict[str, list[SmallCNN]]:
+def _taught(plan: Plan, teachers: Sequence[Classifier], seeds: Sequence[int]) -> dict[str, list[Classifier]]:
+    """The networks of the students, if any; their teachers are those of the mixed arms."""
+    if plan.school is None or not plan.students:
+        return {}
+    fits = plan.school.fits(
+        plan.material.train,
+        teachers=teachers,
+        seeds=seeds,
+        recipe=plan.recipe,
+        augmentation=plan.choices.augmentation,
+    )
+    return _by_name(train_all(fits, crew=plan.crew, label="students"), [one.name for one in plan.students])
+
+
+def _by_name(networks: list[Classifier], names: Sequence[str]) -> dict[str, list[Classifier]]:
     """Networks that lie side by side, as many for each name."""
     each = len(networks) // len(names)
     return {name: networks[place * each : (place + 1) * each] for place, name in enumerate(names)}

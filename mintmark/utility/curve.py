@@ -7,6 +7,7 @@ training records be read off what was measured. A worth beyond the measured size
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -20,6 +21,27 @@ from mintmark.utility.arms import Fit, Material
 from mintmark.utility.comparison import LEVEL, Outcome, difference
 
 Reading = Literal["read", "below", "above", "flat"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LearningCurve:
+    """How the real records' learning curve is measured.
+
+    Attributes:
+        fractions: Shares of the training records, rising, above 0 and below 1; all of them, and all with the validation
+            records, are measured anyway.
+        num_seeds: Trainings of each; at least 2.
+    """
+
+    fractions: tuple[float, ...]
+    num_seeds: int
+
+    def __post_init__(self) -> None:
+        if self.num_seeds < 2:
+            raise ValueError(f"num_seeds must be at least 2, got {self.num_seeds}")
+        ends = (0.0, *self.fractions, 1.0)
+        if any(one >= other for one, other in pairwise(ends)):
+            raise ValueError(f"fractions must rise between 0 and 1, got {list(self.fractions)}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -22,8 +22,28 @@ from mintmark.utility.comparison import (
 from mintmark.utility.contest import RIVALS, Settled
 from mintmark.utility.controls import Control, judge_controls
 from mintmark.utility.curve import Worth, worth
+from mintmark.utility.students import Student
 
 PLACED: tuple[Arm, ...] = ("synthetic", "real_synthetic")  # on the curve, which like them is not augmented
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Taught:
+    """What the test said of a student.
+
+    Attributes:
+        student: Which.
+        accuracy: Of its arm.
+        advantage: Over the better of its rivals.
+        p_value: Of it, corrected for the number of students (Holm) and for the looks.
+        verdict: On the advantage; "inconclusive" where a control failed.
+    """
+
+    student: Student
+    accuracy: CrossedMean
+    advantage: Advantage
+    p_value: float
+    verdict: Verdict
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,6 +63,7 @@ class Findings:
         curve: Accuracy of the real records alone by their number.
         num_train: How many of them the arm `real` has.
         worths: How many real records the arms of `PLACED` are worth.
+        students: What each student's arm gains over the best of its own rivals, by name; empty where none ran.
         margin: Differences up to this count as none.
         verdict: "inconclusive" where a control failed, else about `advantage`.
     """
@@ -59,6 +80,7 @@ class Findings:
     curve: Mapping[int, CrossedMean]
     num_train: int
     worths: Mapping[Arm, Worth]
+    students: Mapping[str, Taught]
     margin: float
     verdict: Verdict
 
@@ -71,6 +93,7 @@ def find(
     test: ImageSet,
     num_train: int,
     margin: float,
+    students: Sequence[Student] = (),
 ) -> Findings:
     """Compare the arms.
 
@@ -82,6 +105,7 @@ def find(
         test: The test records.
         num_train: How many labelled training records there are.
         margin: Differences up to this count as none.
+        students: Those who took part.
     """
     contest, outcomes, look = settled.contest, settled.outcomes, settled.look
     level = settled.looks.level(look)
@@ -115,9 +139,36 @@ def find(
         curve={size: accuracy(whole_curve[size]) for size in sorted(whole_curve)},
         num_train=num_train,
         worths={arm: worth(outcomes[arm], whole_curve) for arm in PLACED},
+        students=_taught(students, settled, margin=margin, conclusive=all(one.passed for one in controls)),
         margin=margin,
         verdict=judge(gained, margin=margin) if all(one.passed for one in controls) else "inconclusive",
     )
+
+
+def _taught(students: Sequence[Student], settled: Settled, *, margin: float, conclusive: bool) -> dict[str, Taught]:
+    """Each student against its own rivals, of which validation names the best."""
+    scores, outcomes, level = settled.contest.scores, settled.outcomes, settled.looks.level(settled.look)
+    gained = [
+        advantage(
+            outcomes[one.name],
+            {rival: outcomes[rival] for rival in one.rivals},
+            best_rival=max(one.rivals, key=lambda rival: scores[rival]),
+            margin=margin,
+            level=level,
+        )
+        for one in students
+    ]
+    p_values = _corrected([one.p_value for one in gained], settled) if gained else []
+    return {
+        student.name: Taught(
+            student=student,
+            accuracy=accuracy(outcomes[student.name], level=level),
+            advantage=one,
+            p_value=p_value,
+            verdict=judge(one, margin=margin) if conclusive else "inconclusive",
+        )
+        for student, one, p_value in zip(students, gained, p_values, strict=True)
+    }
 
 
 def _corrected(found: Sequence[float], settled: Settled) -> list[float]:

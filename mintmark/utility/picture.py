@@ -85,10 +85,8 @@ def _draw_curve(axes: Axes, findings: Findings) -> None:
             axes.plot([low, high], [height, height], color=COLOURS[arm], linewidth=6, alpha=0.35)
         if worth.records is not None:
             axes.plot([worth.records], [height], "D", color=COLOURS[arm], markersize=8)
-            told = f"as good as {worth.records:.0f} real records"
-            axes.annotate(
-                told, (worth.records, height), xytext=(0, -14), textcoords="offset points", ha="center", fontsize=8
-            )
+            place, told = (worth.records, height), f"as good as {worth.records:.0f} real records"
+            axes.annotate(told, place, xytext=(-8, 6), textcoords="offset points", ha="right", fontsize=8)
     axes.axvline(findings.num_train, color="#999999", linewidth=0.8, zorder=0)
     axes.set_xscale("log")
     axes.set_xticks(sizes, [f"{size}" for size in sizes], fontsize=8)
@@ -96,7 +94,7 @@ def _draw_curve(axes: Axes, findings: Findings) -> None:
     axes.set_title("How many real records is that worth?", fontsize=10)
     axes.set_xlabel(
         f"number of real records ({findings.num_train} were trained on)\n"
-        "diamond: where the synthetic data stand on the curve; thick: where they may truly stand",
+        "diamond: where the synthetic data stand; thick: where they may stand",
         fontsize=8,
     )
     axes.set_ylabel("right answers, percent", fontsize=8)

@@ -9,7 +9,7 @@ from mintmark.utility.arms import ARMS, Arm
 from mintmark.utility.comparison import LEVEL, Advantage, Verdict
 from mintmark.utility.contest import Settled
 from mintmark.utility.curve import Worth
-from mintmark.utility.findings import PLACED, Findings
+from mintmark.utility.findings import PLACED, Findings, Taught
 
 CONTROL = "control_shuffled_difference"
 MEANINGS: dict[Arm, str] = {
@@ -119,6 +119,7 @@ def measurements(findings: Findings, *, num_test: int, num_release: int) -> tupl
         *differences,
         *controls,
         *worths,
+        *(one for taught in findings.students.values() for one in _of_student(taught, num_test)),
     )
 
 
@@ -147,6 +148,10 @@ def facts(findings: Findings, settled: Settled) -> dict[str, Any]:
         "stopped_because": settled.reason,
         "level_at_this_look": settled.looks.level(settled.look),
     }
+    students = {
+        name: {"verdict": one.verdict, "rivals": list(one.student.rivals), "corrected_p": one.p_value}
+        for name, one in findings.students.items()
+    }
     return {
         "summary": summary(findings, settled),
         "arms": arms,
@@ -157,6 +162,7 @@ def facts(findings: Findings, settled: Settled) -> dict[str, Any]:
         "seeds": seeds,
         "learning_curve": curve,
         "worth_in_real_records": {arm: asdict(findings.worths[arm]) for arm in PLACED},
+        "students": students,
     }
 
 
@@ -173,6 +179,16 @@ def _measured(
         level=LEVEL,
         control=control,
         note=note,
+    )
+
+
+def _of_student(taught: Taught, n: int) -> tuple[Measurement, Measurement]:
+    name, rivals = taught.student.name, " and ".join(taught.student.rivals)
+    rate = f"Accuracy when {taught.student.meaning}."
+    gain = f"What {name} gains over the better of {rivals}."
+    return (
+        _measured(f"{name}_accuracy", "rate", taught.accuracy, n, rate),
+        _measured(f"{name}_difference", "difference", taught.advantage, n, gain, control=CONTROL),
     )
 
 
