@@ -34,6 +34,26 @@ class CrossedMean(NamedTuple):
     degrees: float
 
 
+class CrossedParts(NamedTuple):
+    """What an interval of a mean over seeds and records is built from.
+
+    Attributes:
+        centre: The mean, drawn in a little by the two pseudo-records.
+        of_seeds, of_records: The two parts of its variance. More seeds shrink the first, more records the second.
+        degrees: Of freedom, of both parts together.
+    """
+
+    centre: float
+    of_seeds: float
+    of_records: float
+    degrees: float
+
+    @property
+    def error(self) -> float:
+        """The standard error."""
+        return float(np.sqrt(self.of_seeds + self.of_records))
+
+
 def proportion(successes: int, trials: int, *, level: float = 0.95) -> Interval:
     """A rate with its exact interval (Clopper and Pearson 1934).
 
@@ -156,6 +176,15 @@ def crossed_mean(
     Raises:
         ValueError: fewer than two seeds or no record, or a value beyond the bounds.
     """
+    parts = crossed_parts(values, lowest=lowest, highest=highest)
+    half = float(stats.t.ppf(0.5 + level / 2, parts.degrees)) * parts.error
+    low, high = max(lowest, parts.centre - half), min(highest, parts.centre + half)
+    value = float(values.mean())
+    return CrossedMean(value, min(low, value), max(high, value), parts.error, parts.degrees)
+
+
+def crossed_parts(values: Float[np.ndarray, "seeds records"], *, lowest: float, highest: float) -> CrossedParts:
+    """The parts behind `crossed_mean`, with the same arguments and errors."""
     num_seeds, num_records = values.shape
     if num_seeds < 2 or num_records < 1:
         raise ValueError(f"values must be of two seeds and one record at least, got {num_seeds} and {num_records}")
@@ -170,12 +199,19 @@ def crossed_mean(
     of_records = num_seeds * ((record_means - centre) ** 2).sum() / freedom[1]
     of_residuals = (residuals**2).sum() / freedom.prod()
     parts = np.array([of_seeds, max(of_records - of_residuals, 0.0)])
-    error = float(np.sqrt(parts.sum() / padded.size))
     degrees = float(parts.sum() ** 2 / (parts**2 / freedom).sum())
-    half = float(stats.t.ppf(0.5 + level / 2, degrees)) * error
-    low, high = max(lowest, float(centre) - half), min(highest, float(centre) + half)
-    value = float(values.mean())
-    return CrossedMean(value, min(low, value), max(high, value), error, degrees)
+    of_seeds, of_records = (parts / padded.size).tolist()
+    return CrossedParts(float(centre), of_seeds, of_records, degrees)
+
+
+def crossed_above(values: Float[np.ndarray, "seeds records"], *, lowest: float, highest: float, at: float) -> float:
+    """The one-sided p-value of the claim that the mean over seeds and records lies above `at`.
+
+    It is below (1 - level) / 2 just where the low end of `crossed_mean` lies above `at`. The p-value of the claim that it
+    lies below is one minus this one.
+    """
+    parts = crossed_parts(values, lowest=lowest, highest=highest)
+    return float(stats.t.sf((parts.centre - at) / parts.error, parts.degrees))
 
 
 def smallest_detectable(mean: CrossedMean, *, margin: float, power: float = 0.8, level: float = 0.95) -> float:

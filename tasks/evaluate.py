@@ -7,8 +7,8 @@ counted and left out.
 
 import csv
 import os
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +16,25 @@ import numpy as np
 import torch
 
 from mintmark.classify.augmentation import Augmentation
-from mintmark.classify.cost import step_flops
+from mintmark.classify.kinds import CNN, Kind
 from mintmark.classify.model import save_classifier
+from mintmark.classify.networks import SmallCNN
 from mintmark.classify.training import Recipe
 from mintmark.data.images import ImageSet, read_images
 from mintmark.devices import DeviceName, pick_device
 from mintmark.evidence import Report, write_report
 from mintmark.files import whole_file
-from mintmark.utility.arms import ARMS, AUGMENTED_ARMS, MIXED_ARMS, Arm, Material, Mixture, check_alike
+from mintmark.utility.arms import ARMS, AUGMENTED_ARMS, Arm, Material, Mixture, check_alike
 from mintmark.utility.choices import choose
-from mintmark.utility.comparison import Outcome
-from mintmark.utility.contest import Contest, Shipped, hold, outcome, ship
-from mintmark.utility.crew import Crew
-from mintmark.utility.findings import Findings, facts, find, measurements
+from mintmark.utility.contest import Contest, Plan, Settled, Shipped, hold, outcome, settle, ship, stand_ins
+from mintmark.utility.cost import contest_cost
+from mintmark.utility.crew import Crew, train_all
+from mintmark.utility.curve import LearningCurve, curve_fits
+from mintmark.utility.findings import Findings, find
 from mintmark.utility.picture import draw
+from mintmark.utility.stopping import Looks
+from mintmark.utility.students import open_school
+from mintmark.utility.told import facts, measurements
 from tasks.engine import engine
 from tasks.params import main
 
@@ -43,8 +48,9 @@ HEADLINE = (
     "share_difference",
     "augment_difference",
     "smallest_detectable_difference",
+    "equivalent_real_records",
+    "equivalent_extra_records",
 )
-FEWEST_SEEDS = 5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,13 +68,7 @@ class Training:
 
     def recipe(self) -> Recipe:
         """As the library takes it; each arm adds its augmentation."""
-        return Recipe(
-            steps=self.steps,
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-            weight_decay=self.weight_decay,
-            width=self.width,
-        )
+        return Recipe(**asdict(self))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,11 +82,15 @@ class Params:
         device: "auto" takes a GPU where there is one.
         deterministic: Whether a GPU must give the same bytes twice, at some cost; a CPU always does.
         margin: A difference in accuracy up to this counts as none.
-        num_seeds: Trainings of every arm and control.
+        looks: Numbers of trainings of every arm and control at which the test is looked at; see `Looks`.
         num_tuning_seeds: Trainings of every candidate in the two grids.
         shippable: The arms of which one network is kept.
+        learning_curve: Of the real records alone.
+        classifier: What learns in every arm; see `mintmark.classify.kinds`.
+        unlabelled_share: Of the students' batches, that softly labelled records take, where unlabelled ones exist.
         training: What every arm shares.
         augmentations: The grid of classical augmentations.
+        flip: A left-right flip tried on top of the best of them, and kept only if it helps; 0 tries none.
         mixtures: The grid of ways to mix synthetic records in.
     """
 
@@ -96,11 +100,15 @@ class Params:
     device: DeviceName
     deterministic: bool
     margin: float
-    num_seeds: int
+    looks: tuple[int, ...]
     num_tuning_seeds: int
     shippable: tuple[Arm, ...]
+    learning_curve: LearningCurve
+    classifier: Kind
+    unlabelled_share: float
     training: Training
     augmentations: tuple[Augmentation, ...]
+    flip: float
     mixtures: tuple[Mixture, ...]
 
     def __post_init__(self) -> None:
@@ -110,8 +118,13 @@ class Params:
         for key in ("shippable", "augmentations", "mixtures"):
             if not getattr(self, key):
                 raise ValueError(f"{key} must hold at least one entry, got none")
-        if self.num_seeds < FEWEST_SEEDS:
-            raise ValueError(f"num_seeds must be at least {FEWEST_SEEDS}, got {self.num_seeds}")
+        if Looks(self.looks).seeds[0] < self.learning_curve.num_seeds:
+            found = f"{self.learning_curve.num_seeds} and {self.looks[0]}"
+            raise ValueError(f"learning_curve.num_seeds must not exceed the first of looks, got {found}")
+        if not 0.0 < self.unlabelled_share < 1.0:
+            raise ValueError(f"unlabelled_share must lie between 0 and 1, got {self.unlabelled_share}")
+        if not 0.0 <= self.flip <= 1.0:
+            raise ValueError(f"flip must lie in 0..1, got {self.flip}")
         if not 0.0 <= self.margin < 1.0:
             raise ValueError(f"margin must lie in 0..1, got {self.margin}")
 
@@ -130,63 +143,120 @@ def run(params: Params, data_dir: Path) -> None:
     check_alike({str(paths[name]): images for name, images in labelled.items()})
     material = Material(labelled["train"], labelled["validation"], labelled["release"])
     with engine(workers=params.workers):
-        contest, tuned = _train(params, material)
-    shipped = ship(contest, material.validation, arms=params.shippable)
-    outcomes = contest.ask_test(labelled["test"])
-    on_release = outcome(contest.networks["real"], material.release)
-    findings = find(contest, outcomes, on_release=on_release, test=labelled["test"], margin=params.margin)
+        played = _play(params, material, train=everything["train"], test=labelled["test"])
+    settled, shipped, findings = played.settled, played.shipped, played.findings
     report = Report(
         stage="evaluate",
         measurements=measurements(findings, num_test=len(labelled["test"]), num_release=len(material.release)),
         headline=HEADLINE,
         verdict=findings.verdict,
-        facts=facts(findings, contest)
-        | {"tuning": tuned, "classifier": _shipped_facts(shipped, outcomes), "records": _counts(everything, labelled)},
-        cost=_cost(params, material, contest),
+        facts=facts(findings, settled)
+        | {
+            "tuning": played.tuned,
+            "classifier": _shipped_facts(shipped, labelled["test"]),
+            "records": _counts(everything, labelled),
+        },
+        cost=contest_cost(
+            params.classifier,
+            params.training.recipe(),
+            material,
+            settled.contest,
+            num_tuning=len(played.tuned["tried"]) * params.num_tuning_seeds,
+            num_curve=played.num_curve,
+        ),
     )
-    recipe = asdict(params.training.recipe())  # plain
-    if shipped.arm in AUGMENTED_ARMS:
-        recipe["augmentation"] = tuned["augmentation"]
-    _write(data_dir / "evaluate", report, findings, contest, shipped=shipped, recipe=recipe, outcomes=outcomes)
+    _write(data_dir / "evaluate", report, played, kept=_kept(params, played))
 
 
-def _train(params: Params, material: Material) -> tuple[Contest, dict[str, Any]]:
-    """Tune, then train every arm and control; the choices come back as facts."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Played:
+    """What came of the contest: the choices as facts, the finalists, the findings, and the curve's number of networks."""
+
+    tuned: dict[str, Any]
+    settled: Settled
+    shipped: Shipped
+    findings: Findings
+    num_curve: int
+
+
+def _play(params: Params, material: Material, *, train: ImageSet, test: ImageSet) -> _Played:
+    """Tune, train, choose what ships, and only then ask the test; `train` holds the unlabelled records too."""
     crew = _crew(params)
     of_tuning, of_contest, of_controls = np.random.SeedSequence(params.seed).spawn(3)
     recipe = params.training.recipe()
     choices = choose(
         material,
         augmentations=params.augmentations,
+        flip=params.flip,
         mixtures=params.mixtures,
         recipe=recipe,
         seeds=of_tuning.generate_state(params.num_tuning_seeds).tolist(),
         crew=crew,
     )
-    contest = hold(
-        material,
+    control_seed = int(of_controls.generate_state(1)[0])
+    plan = Plan(
+        material=material,
         choices=choices,
         recipe=recipe,
-        seeds=of_contest.generate_state(params.num_seeds).tolist(),
-        rng=np.random.default_rng(of_controls),
+        control_seed=control_seed,
         crew=crew,
+        school=open_school(train, share=params.unlabelled_share),
     )
-    return contest, choices.facts()
+    looks = Looks(params.looks)
+    seeds: list[int] = of_contest.generate_state(looks.budget).tolist()
+    contest = hold(plan, seeds=seeds[: looks.seeds[0]])
+    shipped = _ship(params, contest, plan, seeds=seeds[: looks.seeds[0]])
+    fits = curve_fits(
+        material,
+        fractions=params.learning_curve.fractions,
+        seeds=seeds[: params.learning_curve.num_seeds],
+        recipe=recipe,
+    )
+    on_curve = iter(train_all([fit for same in fits.values() for fit in same], crew=crew, label="learning-curve"))
+    curve = {size: outcome([next(on_curve) for _ in same], test) for size, same in fits.items()}
+    settled = settle(contest, plan, test, seeds=seeds, looks=looks, margin=params.margin)
+    findings = find(
+        settled,
+        curve,
+        on_release=outcome(settled.contest.networks["real"], material.release),
+        test=test,
+        num_train=len(material.train),
+        margin=params.margin,
+        students=plan.students,
+    )
+    num_curve = sum(len(same) for same in fits.values())
+    return _Played(tuned=choices.facts(), settled=settled, shipped=shipped, findings=findings, num_curve=num_curve)
+
+
+def _ship(params: Params, contest: Contest, plan: Plan, *, seeds: Sequence[int]) -> Shipped:
+    """The network to keep; where the contest's kind has no weights to keep, built-in networks of the chosen arm stand in."""
+    if params.classifier.can_ship:
+        return ship(contest, plan.material.validation, arms=params.shippable)
+    arm = max(params.shippable, key=lambda one: contest.scores[one])
+    stand_in = stand_ins(replace(plan, crew=replace(plan.crew, kind=CNN)), contest, arm, seeds=seeds)
+    return ship(stand_in, plan.material.validation, arms=[arm])
 
 
 def _crew(params: Params) -> Crew:
     device = pick_device(params.device)
     if device.type == "cuda" and params.deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # workers inherit it
-    return Crew(workers=params.workers, threads=params.threads, device=device, deterministic=params.deterministic)
+    return Crew(
+        workers=params.workers,
+        threads=params.threads,
+        device=device,
+        deterministic=params.deterministic,
+        kind=params.classifier,
+    )
 
 
-def _shipped_facts(shipped: Shipped, outcomes: Mapping[str, Outcome]) -> dict[str, Any]:
+def _shipped_facts(shipped: Shipped, test: ImageSet) -> dict[str, Any]:
     """Where the kept network came from; its test accuracy was no part of the choice."""
     return {
         "arm": shipped.arm,
+        "model": type(shipped.network).__name__,
         "validation_accuracy": shipped.score.accuracy,
-        "test_accuracy": float(outcomes[shipped.arm][shipped.place].mean()),
+        "test_accuracy": float(outcome([shipped.network], test).mean()),
     }
 
 
@@ -197,40 +267,32 @@ def _counts(everything: Mapping[str, ImageSet], labelled: Mapping[str, ImageSet]
     }
 
 
-def _cost(params: Params, material: Material, contest: Contest) -> dict[str, float]:
-    """Every network took the same number of steps of the same batch size."""
-    grids = len(params.augmentations) + len(MIXED_ARMS) * len(params.mixtures)
-    num_fits = grids * params.num_tuning_seeds + sum(len(networks) for networks in contest.networks.values())
-    flops = step_flops(
-        material.train.shape,
-        num_classes=len(material.train.classes),
-        width=params.training.width,
-        batch_size=params.training.batch_size,
-    )
-    steps = num_fits * params.training.steps
-    return {"classifiers": float(num_fits), "gradient_steps": float(steps), "flops": float(steps * flops)}
+def _kept(params: Params, played: _Played) -> dict[str, Any]:
+    """What the classifier's file says of it.
+
+    The audit's shadow classifiers are built-in networks trained by the recipe of the file that they are to match; the
+    file of another kind tells none.
+    """
+    shipped = played.shipped
+    kept: dict[str, Any] = {"arm": shipped.arm, "validation_accuracy": shipped.score.accuracy}
+    if not isinstance(shipped.network, SmallCNN):
+        return kept
+    recipe = asdict(params.training.recipe())  # plain
+    if shipped.arm in AUGMENTED_ARMS:
+        recipe["augmentation"] = played.tuned["augmentation"]
+    return kept | {"recipe": recipe}
 
 
-def _write(
-    out_dir: Path,
-    report: Report,
-    findings: Findings,
-    contest: Contest,
-    *,
-    shipped: Shipped,
-    recipe: Mapping[str, Any],
-    outcomes: Mapping[str, Outcome],
-) -> None:
-    # the audit's shadow classifiers are trained by this recipe, and must be told it by the file that they are to match
-    kept = {"arm": shipped.arm, "validation_accuracy": shipped.score.accuracy, "recipe": dict(recipe)}
+def _write(out_dir: Path, report: Report, played: _Played, *, kept: Mapping[str, Any]) -> None:
+    shipped, settled, findings = played.shipped, played.settled, played.findings
     save_classifier(out_dir / "classifier.safetensors", shipped.network, classes=shipped.classes, facts=kept)
     with whole_file(out_dir / "arms.csv") as partial, partial.open("w", newline="", encoding="utf-8") as stream:
         rows = csv.writer(stream, lineterminator="\n")
         rows.writerow(["arm", "seed", "accuracy"])
-        for arm in ARMS:
-            rows.writerows([arm, seed, f"{right.mean():.6f}"] for seed, right in enumerate(outcomes[arm]))
+        for arm in [*ARMS, *findings.students]:
+            rows.writerows([arm, seed, f"{right.mean():.6f}"] for seed, right in enumerate(settled.outcomes[arm]))
     with whole_file(out_dir / "arms.png") as partial:
-        draw(partial, findings, contest)
+        draw(partial, findings, settled.contest)
     write_report(report, out_dir)
 
 

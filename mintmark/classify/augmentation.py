@@ -1,4 +1,4 @@
-"""Classical augmentation of image batches: warps, flip, cutout, mixup.
+"""Classical augmentation of image batches: warps, flip, RandAugment, cutout, mixup.
 
 All randomness comes from the generator that is passed in, and is drawn on the CPU, so that the same seed bends the same
 images on every device. Knows nothing of labels beyond mixing them; what helps is decided by whoever tunes it.
@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch.nn import functional
 
-BLACK = -1.0  # what lies beyond an image's edge, and under a cutout
+from mintmark.classify.policy import BLACK, rand_augment
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,6 +25,8 @@ class Augmentation:
         scale: Largest change of size either way, as a share, 0 to below 1.
         flip: Probability of a left-right flip, 0 to 1.
         cutout: Side of the square that is blackened, as a share of the image's side, 0 to 1 (DeVries and Taylor 2017).
+        operations: Of RandAugment, applied to each image, 0 to 10; see `mintmark.classify.policy`.
+        magnitude: Of those operations, 0 to 1.
         mixup: Parameter of the Beta distribution of the mixing weight; 0 mixes nothing (Zhang et al. 2018).
     """
 
@@ -34,9 +36,12 @@ class Augmentation:
     flip: float = 0.0
     cutout: float = 0.0
     mixup: float = 0.0
+    operations: int = 0
+    magnitude: float = 0.0
 
     def __post_init__(self) -> None:
         tops = {"shift": 1.0, "rotation": 180.0, "scale": 0.99, "flip": 1.0, "cutout": 1.0, "mixup": 100.0}
+        tops |= {"operations": 10, "magnitude": 1.0}
         for name, top in tops.items():
             if not 0.0 <= getattr(self, name) <= top:
                 raise ValueError(f"{name} must lie in 0..{top:g}, got {getattr(self, name)}")
@@ -48,16 +53,20 @@ PLAIN = Augmentation()  # images as they are
 def bend(
     images: Float[torch.Tensor, "n channels height width"], augmentation: Augmentation, *, generator: torch.Generator
 ) -> Float[torch.Tensor, "n channels height width"]:
-    """Warp, flip and cut out, each image by its own draw; mixup is not part of it.
+    """Warp, flip, apply RandAugment and cut out, each image by its own draw; mixup is not part of it.
 
     Args:
         images: Pixels in [-1, 1].
         augmentation: How far.
-        generator: A CPU generator. The same number of draws is made whatever the augmentation.
+        generator: A CPU generator. Without RandAugment, as many draws are made whatever the augmentation.
     """
     draws = torch.rand((7, len(images)), generator=generator).to(images.device)
     if augmentation.shift or augmentation.rotation or augmentation.scale or augmentation.flip:
         images = _warp(images, augmentation, draws)
+    if augmentation.operations:
+        images = rand_augment(
+            images, operations=augmentation.operations, magnitude=augmentation.magnitude, generator=generator
+        )
     if augmentation.cutout:
         images = _cut_out(images, augmentation.cutout, draws[5:])
     return images

@@ -9,8 +9,11 @@ import torch
 from jaxtyping import Float
 
 from mintmark import weights
-from mintmark.classify.networks import SmallCNN
+from mintmark.classify.imported import Imported
+from mintmark.classify.networks import Classifier, LinearClassifier, SmallCNN
 from mintmark.errors import BadInput
+
+MODELS: dict[str, type[Classifier]] = {one.__name__: one for one in (SmallCNN, LinearClassifier, Imported)}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,13 +27,13 @@ class LoadedClassifier:
         facts: What was said of it when it was saved.
     """
 
-    network: SmallCNN
+    network: Classifier
     classes: tuple[str, ...]
     shape: tuple[int, int, int]
     facts: Mapping[str, Any]
 
 
-def save_classifier(path: Path, network: SmallCNN, *, classes: tuple[str, ...], facts: Mapping[str, Any]) -> None:
+def save_classifier(path: Path, network: Classifier, *, classes: tuple[str, ...], facts: Mapping[str, Any]) -> None:
     """Write a classifier to one safetensors file, with all that rebuilds it in the metadata.
 
     Args:
@@ -38,24 +41,29 @@ def save_classifier(path: Path, network: SmallCNN, *, classes: tuple[str, ...], 
         network: The classifier.
         classes: Class names in the order of the logits.
         facts: Plain JSON values to keep beside it: how it came about. No record.
+
+    Raises:
+        ValueError: the classifier is none that its weights rebuild, such as boosted trees.
     """
-    form = {"shape": list(network.shape), "num_classes": network.num_classes, "width": network.width}
-    metadata = {"model": "SmallCNN", "form": form, "classes": list(classes), "facts": dict(facts)}
+    model = type(network).__name__
+    if model not in MODELS:
+        raise ValueError(f"network must be one of {sorted(MODELS)}, got {model}")
+    metadata = {"model": model, "form": network.form(), "classes": list(classes), "facts": dict(facts)}
     weights.save(path, network.state_dict(), metadata)
 
 
 def load_classifier(path: Path) -> LoadedClassifier:
-    """The classifier that `save_classifier` wrote.
+    """The classifier that `save_classifier` wrote. A module of the user's own must still be importable.
 
     Raises:
         BadInput: the file is missing or holds no such classifier.
     """
     tensors, metadata = weights.load(path)
-    if metadata.get("model") != "SmallCNN":
-        raise BadInput(f"{path}: expected a classifier (SmallCNN), got {metadata.get('model')!r}")
+    if metadata.get("model") not in MODELS:
+        raise BadInput(f"{path}: expected a classifier (one of {sorted(MODELS)}), got {metadata.get('model')!r}")
     form = metadata["form"]
     height, width, channels = form["shape"]
-    network = SmallCNN((height, width, channels), form["num_classes"], form["width"])
+    network = MODELS[metadata["model"]](**(form | {"shape": (height, width, channels)}))
     weights.fill(network, tensors, path)
     return LoadedClassifier(
         network=network.eval(),
@@ -66,13 +74,13 @@ def load_classifier(path: Path) -> LoadedClassifier:
 
 
 def logits(
-    network: SmallCNN, images: Float[torch.Tensor, "n channels height width"], *, batch_size: int = 512
+    network: Classifier, images: Float[torch.Tensor, "n channels height width"], *, batch_size: int = 512
 ) -> Float[torch.Tensor, "n classes"]:
     """The classifier's answers to images in [-1, 1], on the CPU, without gradients.
 
     The network answers in eval mode, and is left in the mode in which it came.
     """
-    device = next(network.parameters()).device
+    device = next((one.device for one in network.parameters()), torch.device("cpu"))
     was_training = network.training
     network.eval()
     with torch.inference_mode():

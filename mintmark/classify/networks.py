@@ -1,7 +1,9 @@
-"""The downstream classifier: a small convolutional network for images of any size.
+"""The downstream classifiers: a small convolutional network for images of any size, and a linear one.
 
 Knows nothing of training. There is no dropout: it would draw from the global random state.
 """
+
+import math
 
 import torch
 from jaxtyping import Float
@@ -10,7 +12,36 @@ from torch import nn
 SMALLEST_SIDE = 2  # halve no further
 
 
-class SmallCNN(nn.Module):
+class Classifier(nn.Module):
+    """What takes images (n, channels, height, width) in [-1, 1] and answers with logits (n, num_classes).
+
+    Attributes:
+        shape: (height, width, channels) of the images.
+        num_classes: How many logits.
+    """
+
+    def __init__(self, shape: tuple[int, int, int], num_classes: int) -> None:
+        super().__init__()
+        self.shape, self.num_classes = shape, num_classes
+
+    def form(self) -> dict[str, object]:
+        """The arguments that rebuild it, weights aside, as plain JSON values."""
+        return {"shape": list(self.shape), "num_classes": self.num_classes}
+
+
+class LinearClassifier(Classifier):
+    """One linear layer on the pixels."""
+
+    def __init__(self, shape: tuple[int, int, int], num_classes: int) -> None:
+        super().__init__(shape, num_classes)
+        self.head = nn.Linear(math.prod(shape), num_classes)
+
+    def forward(self, images: Float[torch.Tensor, "n channels height width"]) -> Float[torch.Tensor, "n classes"]:
+        """Logits of images in [-1, 1]."""
+        return self.head(images.flatten(1))
+
+
+class SmallCNN(Classifier):
     """One 3x3 convolution with batch normalisation a size, halving the image down to 2x2 or 3x3, then the mean of places.
 
     Attributes:
@@ -21,8 +52,8 @@ class SmallCNN(nn.Module):
     """
 
     def __init__(self, shape: tuple[int, int, int], num_classes: int, width: int) -> None:
-        super().__init__()
-        self.shape, self.num_classes, self.width = shape, num_classes, width
+        super().__init__(shape, num_classes)
+        self.width = width
         side = min(shape[:2])
         layers: list[nn.Module] = _block(shape[2], width)
         channels = width
@@ -33,6 +64,10 @@ class SmallCNN(nn.Module):
         self.num_features = channels
         self.body = nn.Sequential(*layers)
         self.head = nn.Linear(channels, num_classes)
+
+    def form(self) -> dict[str, object]:
+        """What rebuilds it beside its weights."""
+        return super().form() | {"width": self.width}
 
     def features(self, images: Float[torch.Tensor, "n channels height width"]) -> Float[torch.Tensor, "n features"]:
         """What the last layer sees of images in [-1, 1]."""

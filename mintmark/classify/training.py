@@ -6,8 +6,9 @@ trainings with the same seed start from the same weights and draw the same real 
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ from torch.nn import functional
 from torch.nn.utils import get_total_norm
 
 from mintmark.classify.augmentation import PLAIN, Augmentation, bend, mix
-from mintmark.classify.networks import SmallCNN
+from mintmark.classify.networks import Classifier, SmallCNN
 from mintmark.errors import BadInput
 
 STREAMS = ("weights", "real", "synthetic", "augmentation")
@@ -76,7 +77,7 @@ class Step(NamedTuple):
 
     number: int
     loss: float
-    network: SmallCNN
+    network: Classifier
 
 
 class _Pool(NamedTuple):
@@ -94,7 +95,8 @@ def train_classifier(
     seed: int,
     synthetic: Synthetic | None = None,
     device: torch.device | str = "cpu",
-) -> SmallCNN:
+    make: Callable[[], Classifier] | None = None,
+) -> Classifier:
     """Train a classifier and return it in eval mode.
 
     Args:
@@ -105,13 +107,14 @@ def train_classifier(
         seed: Of everything drawn here.
         synthetic: Records that take a share of every batch.
         device: Where to train.
+        make: Makes the network, with first weights out of PyTorch's global random state; by default a `SmallCNN`.
 
     Raises:
         BadInput: no record carries a label, or a code is beyond the classes.
         FloatingPointError: a loss or a gradient is not finite; no step was taken with it.
     """
     taken = training_steps(
-        images, codes, num_classes=num_classes, recipe=recipe, seed=seed, synthetic=synthetic, device=device
+        images, codes, num_classes=num_classes, recipe=recipe, seed=seed, synthetic=synthetic, device=device, make=make
     )
     *_, last = taken
     return last.network.eval()
@@ -126,8 +129,44 @@ def training_steps(
     seed: int,
     synthetic: Synthetic | None = None,
     device: torch.device | str = "cpu",
+    make: Callable[[], Classifier] | None = None,
 ) -> Iterator[Step]:
     """The loop behind `train_classifier`: one `Step` after each gradient step, with the same arguments and errors."""
+    channels, height, width = images.shape[1:]
+    usual = partial(SmallCNN, (height, width, channels), num_classes, recipe.width)
+    network = _network(make or usual, _generators(seed)["weights"])
+    network.to(device).train()
+    optimiser = torch.optim.AdamW(
+        network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
+    )
+    batches = training_batches(
+        images, codes, num_classes=num_classes, recipe=recipe, seed=seed, synthetic=synthetic, device=device
+    )
+    for number, (batch, labels) in enumerate(batches, start=1):
+        for group in optimiser.param_groups:
+            group["lr"] = recipe.learning_rate * _one_cycle(number / recipe.steps)
+        loss = functional.cross_entropy(network(batch), labels)
+        optimiser.zero_grad()
+        loss.backward()
+        _refuse_non_finite(network, loss.item(), number)
+        optimiser.step()
+        yield Step(number, loss.item(), network)
+
+
+def training_batches(
+    images: Float[torch.Tensor, "n channels height width"],
+    codes: Int64[torch.Tensor, " n"],
+    *,
+    num_classes: int,
+    recipe: Recipe,
+    seed: int,
+    synthetic: Synthetic | None = None,
+    device: torch.device | str = "cpu",
+) -> Iterator[tuple[Float[torch.Tensor, "n channels height width"], Float[torch.Tensor, "n classes"]]]:
+    """The batches of `train_classifier`, one a step: images, bent, and probabilities of the classes.
+
+    With the same arguments, and the same errors but those of a loss.
+    """
     generators = _generators(seed)
     common = {"num_classes": num_classes, "batch_size": recipe.batch_size, "device": device}
     pools = [_pool(images, codes, generator=generators["real"], **common)]
@@ -136,22 +175,8 @@ def training_steps(
         pools.append(_pool(synthetic.images, synthetic.labels, generator=generators["synthetic"], **common))
         num_synthetic = min(max(1, round(recipe.batch_size * synthetic.share)), recipe.batch_size - 1)
         counts = [recipe.batch_size - num_synthetic, num_synthetic]
-    channels, height, width = images.shape[1:]
-    network = _network((height, width, channels), num_classes, recipe.width, generators["weights"])
-    network.to(device).train()
-    optimiser = torch.optim.AdamW(
-        network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
-    )
-    for number in range(1, recipe.steps + 1):
-        for group in optimiser.param_groups:
-            group["lr"] = recipe.learning_rate * _one_cycle(number / recipe.steps)
-        batch, labels = _batch(pools, counts, recipe.augmentation, generators["augmentation"])
-        loss = functional.cross_entropy(network(batch), labels)
-        optimiser.zero_grad()
-        loss.backward()
-        _refuse_non_finite(network, loss.item(), number)
-        optimiser.step()
-        yield Step(number, loss.item(), network)
+    for _ in range(recipe.steps):
+        yield _batch(pools, counts, recipe.augmentation, generators["augmentation"])
 
 
 def _generators(seed: int) -> dict[str, torch.Generator]:
@@ -191,11 +216,11 @@ def _draws(num: int, batch_size: int, generator: torch.Generator) -> Iterator[to
         waiting = waiting[batch_size:]
 
 
-def _network(shape: tuple[int, int, int], num_classes: int, width: int, generator: torch.Generator) -> SmallCNN:
+def _network(make: Callable[[], Classifier], generator: torch.Generator) -> Classifier:
     """A fresh network whose first weights come from the generator; the global random state is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(int(torch.randint(2**62, (1,), generator=generator)))
-        return SmallCNN(shape, num_classes, width)
+        return make()
 
 
 def _batch(
@@ -211,7 +236,7 @@ def _batch(
     return images, labels
 
 
-def _refuse_non_finite(network: SmallCNN, loss: float, number: int) -> None:
+def _refuse_non_finite(network: Classifier, loss: float, number: int) -> None:
     norm = float(get_total_norm([one.grad for one in network.parameters() if one.grad is not None]))
     if not (math.isfinite(loss) and math.isfinite(norm)):
         raise FloatingPointError(f"step {number}: loss and gradient must be finite, got {loss} and a norm of {norm}")

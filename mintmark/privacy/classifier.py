@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int64
 
 from mintmark.classify.model import logits
-from mintmark.classify.networks import SmallCNN
+from mintmark.classify.networks import Classifier
 from mintmark.privacy.likelihood import lira_scores, offline_lira_scores, rmia_scores, shrunk_lira_scores
 from mintmark.privacy.parties import Parties
 from mintmark.privacy.rates import Scores
@@ -76,7 +76,7 @@ def shadow_scores(confidences: Float[np.ndarray, " queries"], shadows: Shadows) 
 
 
 def attack_classifier(
-    network: SmallCNN, parties: Parties, *, min_class_records: int, shadows: Shadows | None
+    network: Classifier, parties: Parties, *, min_class_records: int, shadows: Shadows | None
 ) -> dict[str, Scores]:
     """Every attack of this threat model that these parties and shadows allow; all under attack are labelled."""
     codes, reference = parties.codes(), parties.reference.labelled()

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from mintmark.classify.networks import SmallCNN
+from mintmark.classify.networks import Classifier
 from mintmark.classify.training import Recipe, train_classifier
 from mintmark.data.images import ImageSet
 from mintmark.gan.networks import Discriminator
@@ -93,7 +93,7 @@ def random_labels(images: ImageSet, *, rng: np.random.Generator) -> ImageSet:
     return ImageSet(ids=images.ids, codes=codes, images=images.images, classes=images.classes)
 
 
-def memorising_classifier(members: ImageSet, *, recipe: Recipe, seed: int) -> SmallCNN:
+def memorising_classifier(members: ImageSet, *, recipe: Recipe, seed: int) -> Classifier:
     """A classifier trained on members under their random labels."""
     images, codes = members.tensors()
     return train_classifier(images, codes, num_classes=max(2, len(members.classes)), recipe=recipe, seed=seed)

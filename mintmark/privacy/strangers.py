@@ -6,7 +6,7 @@ Each learns from bystanders alone, and not even from the target's samples, for t
 import numpy as np
 import torch
 
-from mintmark.classify.networks import SmallCNN
+from mintmark.classify.networks import Classifier
 from mintmark.classify.training import Recipe, train_classifier
 from mintmark.data.images import ImageSet, synthetic_ids
 from mintmark.gan.networks import Discriminator, Generator
@@ -55,7 +55,7 @@ def stranger_discriminator(bystanders: ImageSet, *, drill: Drill, seed: int) -> 
     return drill_discriminator(bystanders, fake, drill=drill, seed=seed)
 
 
-def stranger_classifier(bystanders: ImageSet, *, recipe: Recipe, seed: int) -> SmallCNN:
+def stranger_classifier(bystanders: ImageSet, *, recipe: Recipe, seed: int) -> Classifier:
     """A classifier of bystanders."""
     images, codes = bystanders.labelled().tensors()
     return train_classifier(images, codes, num_classes=max(2, len(bystanders.classes)), recipe=recipe, seed=seed)

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool
 
-from mintmark.classify.networks import SmallCNN
+from mintmark.classify.networks import Classifier
 from mintmark.classify.training import Recipe
 from mintmark.data.images import ImageSet
 from mintmark.gan.networks import Discriminator, Generator
@@ -117,7 +117,7 @@ def _planted(
 
 
 def classifier_trials(
-    network: SmallCNN, parties: Parties, *, shadows: Shadows | None, plan: Plan, seed: int
+    network: Classifier, parties: Parties, *, shadows: Shadows | None, plan: Plan, seed: int
 ) -> list[Trial]:
     """The classifier; one that learnt members' random labels by heart; strangers. All under attack are labelled."""
     rng = np.random.default_rng([seed, 12])
@@ -154,7 +154,7 @@ def _memorised_classifier(parties: Parties, plan: Plan, seed: int) -> Attacks:
 
 
 def _stranger_classifier(
-    attack: Callable[[SmallCNN], Attacks], bystanders: ImageSet, recipe: Recipe, seed: int
+    attack: Callable[[Classifier], Attacks], bystanders: ImageSet, recipe: Recipe, seed: int
 ) -> Attacks:
     return attack(stranger_classifier(bystanders, recipe=recipe, seed=seed))
 

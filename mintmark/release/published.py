@@ -32,7 +32,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "detect": (r"[a-z][a-z0-9_]{0,40}_auroc",),
     "release": ("real_records_found",),
 }
-WORDS = ("helps", "no evidence", "hurts", "inconclusive", "conclusive")
+WORDS = ("helps", "within margin", "hurts", "no evidence", "inconclusive", "conclusive")
 UNITS = ("rate", "difference", "auc", "count")
 _PLAIN_NAME = re.compile(r"[a-z][a-z0-9_ -]{0,60}")
 _HEX = re.compile(r"[0-9a-f]{16,}")

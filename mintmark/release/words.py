@@ -118,6 +118,7 @@ def augmentation(verdict: Mapping[str, Any]) -> str:
     meaning = {
         "helps": "Added to the real data, the synthetic data help",
         "hurts": "Added to the real data, the synthetic data do harm",
+        "within margin": "Added to the real data, the synthetic data make no difference that matters",
         "no evidence": "There is no evidence that the synthetic data help when added to the real data",
         "inconclusive": "Whether the synthetic data help when added to the real data could not be settled",
     }.get(answer["answer"], "Whether the synthetic data help when added to the real data was not measured")

@@ -5,14 +5,14 @@ validation wins; equal accuracies go by the lower log loss, then by the order of
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 from jaxtyping import Float
 
 from mintmark.classify.augmentation import Augmentation
-from mintmark.classify.networks import SmallCNN
+from mintmark.classify.networks import Classifier
 from mintmark.classify.training import Recipe
 from mintmark.data.images import ImageSet
 from mintmark.utility.arms import MIXED_ARMS, Arm, Fit, Material, Mixture, arm_fit
@@ -28,11 +28,15 @@ class Score(NamedTuple):
     minus_log_loss: float
 
 
-class Candidate(NamedTuple):
+Setting = TypeVar("Setting", Augmentation, Mixture)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate(Generic[Setting]):
     """One cell of a grid, and its score."""
 
     arm: Arm
-    setting: Augmentation | Mixture
+    setting: Setting
     score: Score
 
 
@@ -48,7 +52,7 @@ class Choices:
 
     augmentation: Augmentation
     mixtures: Mapping[Arm, Mixture]
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[Candidate[Augmentation] | Candidate[Mixture], ...]
 
     def facts(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -65,6 +69,7 @@ def choose(
     material: Material,
     *,
     augmentations: Sequence[Augmentation],
+    flip: float,
     mixtures: Sequence[Mixture],
     recipe: Recipe,
     seeds: Sequence[int],
@@ -75,21 +80,74 @@ def choose(
     Args:
         material: The records.
         augmentations: The grid of the arm `augmented`; at least one.
+        flip: Probability of a left-right flip that is tried on top of the best of them, and kept only if validation
+            prefers it; 0 tries none.
         mixtures: The grid of each mixed arm; at least one.
         recipe: How every candidate is trained.
         seeds: Of the trainings of every candidate.
         crew: Who trains.
     """
+    common = {"recipe": recipe, "seeds": seeds, "crew": crew}
+    bends, networks = _try_augmentations(material, augmentations, **common)
+    best = max(bends, key=lambda one: one.score)
+    augmentation = best.setting
+    if flip and not augmentation.flip:
+        flipped, with_flip = _try_augmentations(material, [replace(augmentation, flip=flip)], **common)
+        bends, networks = [*bends, *flipped], networks | with_flip
+        if flipped[0].score > best.score:
+            augmentation = flipped[0].setting
+    teachers = soft_labels(networks[augmentation], material.release, mixtures)
+    blends = _try_mixtures(material, mixtures, augmentation, teachers, **common)
+    return Choices(
+        augmentation=augmentation,
+        mixtures={arm: _best_mixture(arm, blends) for arm in MIXED_ARMS},
+        candidates=(*bends, *blends),
+    )
+
+
+def score(networks: Sequence[Classifier], validation: ImageSet) -> Score:
+    """The mean score of networks on validation records."""
+    rows = np.arange(len(validation))
+    beliefs = [probabilities(network, validation) for network in networks]
+    right = [float((belief.argmax(axis=1) == validation.codes).mean()) for belief in beliefs]
+    logs = [float(np.log(belief[rows, validation.codes].clip(LEAST_PROBABILITY)).mean()) for belief in beliefs]
+    return Score(float(np.mean(right)), float(np.mean(logs)))
+
+
+def soft_labels(
+    teachers: Sequence[Classifier], release: ImageSet, mixtures: Sequence[Mixture]
+) -> list[Float[np.ndarray, "n classes"] | None]:
+    """Each teacher's beliefs about the release, or nothing where no mixture asks for them."""
+    if all(mixture.labels == "hard" for mixture in mixtures):
+        return [None] * len(teachers)
+    return [probabilities(teacher, release) for teacher in teachers]
+
+
+def _try_augmentations(
+    material: Material, augmentations: Sequence[Augmentation], *, recipe: Recipe, seeds: Sequence[int], crew: Crew
+) -> tuple[list[Candidate[Augmentation]], dict[Augmentation, list[Classifier]]]:
+    """The arm `augmented` with each augmentation: how it scored, and its networks."""
     fits = [
         arm_fit("augmented", material, seed=seed, recipe=recipe, augmentation=one)
         for one in augmentations
         for seed in seeds
     ]
-    augmented = _networks_by_setting(fits, augmentations, crew=crew, label="augmentations")
-    bends = [Candidate("augmented", one, score(augmented[one], material.validation)) for one in augmentations]
-    augmentation = max(bends, key=lambda one: one.score).setting
-    assert isinstance(augmentation, Augmentation)
-    teachers = soft_labels(augmented[augmentation], material.release, mixtures)
+    networks = _networks_by_setting(fits, augmentations, crew=crew, label="augmentations")
+    found = [Candidate("augmented", one, score(networks[one], material.validation)) for one in augmentations]
+    return found, networks
+
+
+def _try_mixtures(
+    material: Material,
+    mixtures: Sequence[Mixture],
+    augmentation: Augmentation,
+    teachers: Sequence[Float[np.ndarray, "n classes"] | None],
+    *,
+    recipe: Recipe,
+    seeds: Sequence[int],
+    crew: Crew,
+) -> list[Candidate[Mixture]]:
+    """Each mixed arm with each mixture: how it scored."""
     cells: list[tuple[Arm, Mixture]] = [(arm, mixture) for arm in MIXED_ARMS for mixture in mixtures]
     fits = [
         arm_fit(
@@ -104,43 +162,18 @@ def choose(
         for arm, mixture in cells
         for seed, labels in zip(seeds, teachers, strict=True)
     ]
-    mixed = _networks_by_setting(fits, cells, crew=crew, label="mixtures")
-    blends = [Candidate(arm, mixture, score(mixed[arm, mixture], material.validation)) for arm, mixture in cells]
-    return Choices(
-        augmentation=augmentation,
-        mixtures={arm: _best_mixture(arm, blends) for arm in MIXED_ARMS},
-        candidates=(*bends, *blends),
-    )
-
-
-def score(networks: Sequence[SmallCNN], validation: ImageSet) -> Score:
-    """The mean score of networks on validation records."""
-    rows = np.arange(len(validation))
-    beliefs = [probabilities(network, validation) for network in networks]
-    right = [float((belief.argmax(axis=1) == validation.codes).mean()) for belief in beliefs]
-    logs = [float(np.log(belief[rows, validation.codes].clip(LEAST_PROBABILITY)).mean()) for belief in beliefs]
-    return Score(float(np.mean(right)), float(np.mean(logs)))
-
-
-def soft_labels(
-    teachers: Sequence[SmallCNN], release: ImageSet, mixtures: Sequence[Mixture]
-) -> list[Float[np.ndarray, "n classes"] | None]:
-    """Each teacher's beliefs about the release, or nothing where no mixture asks for them."""
-    if all(mixture.labels == "hard" for mixture in mixtures):
-        return [None] * len(teachers)
-    return [probabilities(teacher, release) for teacher in teachers]
+    networks = _networks_by_setting(fits, cells, crew=crew, label="mixtures")
+    return [Candidate(arm, mixture, score(networks[arm, mixture], material.validation)) for arm, mixture in cells]
 
 
 def _networks_by_setting(
     fits: Sequence[Fit], settings: Sequence[Any], *, crew: Crew, label: str
-) -> dict[Any, list[SmallCNN]]:
+) -> dict[Any, list[Classifier]]:
     """The trained networks of each setting, whose fits lie side by side."""
     networks = train_all(fits, crew=crew, label=label)
     each = len(fits) // len(settings)
     return {setting: networks[place * each : (place + 1) * each] for place, setting in enumerate(settings)}
 
 
-def _best_mixture(arm: Arm, candidates: Sequence[Candidate]) -> Mixture:
-    best = max((one for one in candidates if one.arm == arm), key=lambda one: one.score)
-    assert isinstance(best.setting, Mixture)
-    return best.setting
+def _best_mixture(arm: Arm, candidates: Sequence[Candidate[Mixture]]) -> Mixture:
+    return max((one for one in candidates if one.arm == arm), key=lambda one: one.score).setting

@@ -1,38 +1,68 @@
-"""The contest of the arms: everything is trained, everything is chosen on validation, then the test is asked once.
+"""The contest of the arms: everything is trained, everything is chosen on validation, then the test is asked.
 
-`hold` never sees a test record. `Contest.ask_test` is the only place that does, after all choices have been made.
+`hold` never sees a test record: it trains the first round of seeds and names the finalists. `settle` alone does. From
+then on nothing is chosen, each network answers the test once, and what the answers decide is whether more seeds are
+trained (`mintmark.utility.stopping`).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mintmark.classify.networks import SmallCNN
+from mintmark.classify.networks import Classifier
 from mintmark.classify.training import Recipe
 from mintmark.data.images import ImageSet
-from mintmark.utility.arms import ARMS, MIXED_ARMS, Arm, Material, arm_fit
+from mintmark.utility.arms import ARMS, MIXED_ARMS, Arm, Fit, Material, arm_fit
 from mintmark.utility.choices import Choices, Score, score, soft_labels
-from mintmark.utility.comparison import Outcome
-from mintmark.utility.controls import CONTROL_FITS, control_fits
+from mintmark.utility.comparison import Outcome, advantage
+from mintmark.utility.controls import CONTROL_FITS, control_fits, judge_controls
 from mintmark.utility.crew import Crew, probabilities, train_all
+from mintmark.utility.stopping import Looks, Reason, why_stop
+from mintmark.utility.students import School, Student
 
 RIVALS: tuple[Arm, ...] = ("real", "augmented")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Contest:
-    """All that was trained, and what validation said of it.
+class Plan:
+    """All that every round of seeds shares.
 
     Attributes:
-        networks: By arm or control, in the order of the seeds.
-        scores: Each arm's mean score on validation.
+        material: The records; no test record among them.
+        choices: What was tuned beforehand.
+        recipe: How everything is trained.
+        control_seed: Of the controls' exchange of classes and halves, the same in every round.
+        crew: Who trains.
+        school: Further arms, where there are unlabelled records; None for no such arm.
+    """
+
+    material: Material
+    choices: Choices
+    recipe: Recipe
+    control_seed: int
+    crew: Crew
+    school: School | None = None
+
+    @property
+    def students(self) -> Sequence[Student]:
+        """The further arms."""
+        return self.school.students if self.school else ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Contest:
+    """All that was trained, and what validation said of the first round.
+
+    Attributes:
+        networks: By arm, control or student, in the order of the seeds.
+        scores: The mean score of each arm and student on validation.
         synthetic_arm: The better of the mixed arms on validation: the one that the verdict is about.
         best_rival: The better of `RIVALS` on validation.
     """
 
-    networks: Mapping[str, Sequence[SmallCNN]]
-    scores: Mapping[Arm, Score]
+    networks: Mapping[str, Sequence[Classifier]]
+    scores: Mapping[str, Score]
     synthetic_arm: Arm
     best_rival: Arm
 
@@ -42,44 +72,85 @@ class Contest:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Settled:
+    """The contest once no more seeds are added.
+
+    Attributes:
+        contest: With the networks of all rounds.
+        outcomes: On the test, of every arm and control.
+        looks: The numbers of seeds at which the test was looked at.
+        look: The look at which it ended, from 0.
+        reason: Why it ended there.
+    """
+
+    contest: Contest
+    outcomes: Mapping[str, Outcome]
+    looks: Looks
+    look: int
+    reason: Reason
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Shipped:
     """The one network that is kept, its classes, and where it came from: arm, place among the seeds, validation score."""
 
-    network: SmallCNN
+    network: Classifier
     classes: tuple[str, ...]
     arm: Arm
     place: int
     score: Score
 
 
-def hold(
-    material: Material,
-    *,
-    choices: Choices,
-    recipe: Recipe,
-    seeds: Sequence[int],
-    rng: np.random.Generator,
-    crew: Crew,
-) -> Contest:
-    """Train every arm and every control with every seed, and name the finalists on validation.
+def hold(plan: Plan, *, seeds: Sequence[int]) -> Contest:
+    """Train every arm and every control with every seed of the first round, and name the finalists on validation.
 
     Args:
-        material: The records; no test record among them.
-        choices: What was tuned beforehand.
-        recipe: How everything is trained.
+        plan: What every round shares.
         seeds: At least two; every arm uses each of them.
-        rng: Draws the controls' exchange of classes and halves.
-        crew: Who trains.
     """
-    networks = _unmixed(material, choices, recipe=recipe, seeds=seeds, rng=rng, crew=crew)
-    networks |= _mixed(material, choices, networks["augmented"], recipe=recipe, seeds=seeds, crew=crew)
-    scores: dict[Arm, Score] = {arm: score(networks[arm], material.validation) for arm in ARMS}
+    networks = _round(plan, seeds)
+    names = [*ARMS, *(one.name for one in plan.students)]
+    scores = {name: score(networks[name], plan.material.validation) for name in names}
     return Contest(
         networks=networks,
         scores=scores,
         synthetic_arm=max(MIXED_ARMS, key=lambda arm: scores[arm]),
         best_rival=max(RIVALS, key=lambda arm: scores[arm]),
     )
+
+
+def stand_ins(plan: Plan, contest: Contest, arm: Arm, *, seeds: Sequence[int]) -> Contest:
+    """The contest with one arm alone, trained anew by the plan's crew, whose kind of classifier may be another."""
+    fits = _arm_fits(plan, [arm], seeds, teachers=contest.networks["augmented"])
+    networks = train_all(fits, crew=plan.crew, label="stand-ins")
+    return replace(contest, networks={arm: networks}, scores={arm: score(networks, plan.material.validation)})
+
+
+def settle(
+    contest: Contest, plan: Plan, test: ImageSet, *, seeds: Sequence[int], looks: Looks, margin: float
+) -> Settled:
+    """Ask the test, and add seeds look by look until there is an answer, or none to be had.
+
+    Args:
+        contest: The first round, with the first look's number of seeds.
+        plan: That of the first round.
+        test: The test records.
+        seeds: As many as the last look has; the first round took the first of them.
+        looks: When to look.
+        margin: Gains up to this count as none.
+    """
+    outcomes = contest.ask_test(test)
+    for look in range(len(looks)):
+        if look:
+            added = replace(contest, networks=_round(plan, seeds[looks.seeds[look - 1] : looks.seeds[look]]))
+            new = added.ask_test(test)
+            outcomes = {name: np.concatenate([old, new[name]]) for name, old in outcomes.items()}
+            networks = {name: [*old, *added.networks[name]] for name, old in contest.networks.items()}
+            contest = replace(contest, networks=networks)
+        reason = _reason(contest, outcomes, look=look, looks=looks, margin=margin)
+        if reason is not None:
+            return Settled(contest=contest, outcomes=outcomes, looks=looks, look=look, reason=reason)
+    raise AssertionError("the last look always ends the contest")
 
 
 def ship(contest: Contest, validation: ImageSet, *, arms: Sequence[Arm]) -> Shipped:
@@ -96,59 +167,83 @@ def ship(contest: Contest, validation: ImageSet, *, arms: Sequence[Arm]) -> Ship
     )
 
 
-def outcome(networks: Sequence[SmallCNN], images: ImageSet) -> Outcome:
+def outcome(networks: Sequence[Classifier], images: ImageSet) -> Outcome:
     """1 where a network answers a record rightly, else 0: one row a network, one column a record."""
     return np.stack([(probabilities(one, images).argmax(axis=1) == images.codes).astype(float) for one in networks])
 
 
-def _unmixed(
-    material: Material,
-    choices: Choices,
-    *,
-    recipe: Recipe,
-    seeds: Sequence[int],
-    rng: np.random.Generator,
-    crew: Crew,
-) -> dict[str, list[SmallCNN]]:
-    """The networks of the arms that mix nothing, and of the controls, in one round."""
+def _reason(contest: Contest, outcomes: dict[str, Outcome], *, look: int, looks: Looks, margin: float) -> Reason | None:
+    candidate, rivals = outcomes[contest.synthetic_arm], {arm: outcomes[arm] for arm in RIVALS}
+    level = looks.level(look)
+    controls = judge_controls(outcomes, margin=margin, level=level)
+    return why_stop(
+        advantage(candidate, rivals, best_rival=contest.best_rival, margin=margin, level=level),
+        candidate,
+        rivals,
+        best_rival=contest.best_rival,
+        margin=margin,
+        look=look,
+        looks=looks,
+        controls_passed=all(one.passed for one in controls),
+    )
+
+
+def _round(plan: Plan, seeds: Sequence[int]) -> dict[str, list[Classifier]]:
+    """The networks of every arm, control and student with some seeds."""
+    networks = _unmixed(plan, seeds)
+    teachers = networks["augmented"]
+    return networks | _mixed(plan, teachers, seeds) | _taught(plan, teachers, seeds)
+
+
+def _unmixed(plan: Plan, seeds: Sequence[int]) -> dict[str, list[Classifier]]:
+    """The networks of the arms that mix nothing, and of the controls."""
     names: list[Arm] = [arm for arm in ARMS if arm not in MIXED_ARMS]
-    fits = [
-        arm_fit(arm, material, seed=seed, recipe=recipe, augmentation=choices.augmentation)
-        for arm in names
-        for seed in seeds
-    ]
-    fits += control_fits(material, seeds=seeds, recipe=recipe, rng=rng)
-    return _by_name(train_all(fits, crew=crew, label="arms"), [*names, *CONTROL_FITS])
+    rng = np.random.default_rng(plan.control_seed)
+    controls = control_fits(plan.material, seeds=seeds, recipe=plan.recipe, rng=rng)
+    fits = [*_arm_fits(plan, names, seeds, teachers=()), *controls]
+    return _by_name(train_all(fits, crew=plan.crew, label="arms"), [*names, *CONTROL_FITS])
 
 
-def _mixed(
-    material: Material,
-    choices: Choices,
-    teachers: Sequence[SmallCNN],
-    *,
-    recipe: Recipe,
-    seeds: Sequence[int],
-    crew: Crew,
-) -> dict[str, list[SmallCNN]]:
+def _mixed(plan: Plan, teachers: Sequence[Classifier], seeds: Sequence[int]) -> dict[str, list[Classifier]]:
     """The networks of the mixed arms; each seed's teacher is that seed's network of the arm `augmented`."""
-    labels = soft_labels(teachers, material.release, list(choices.mixtures.values()))
-    fits = [
+    fits = _arm_fits(plan, MIXED_ARMS, seeds, teachers=teachers)
+    return _by_name(train_all(fits, crew=plan.crew, label="synthetic-arms"), list(MIXED_ARMS))
+
+
+def _arm_fits(plan: Plan, arms: Sequence[Arm], seeds: Sequence[int], *, teachers: Sequence[Classifier]) -> list[Fit]:
+    """What some arms train on with some seeds; mixed arms need as many teachers as seeds."""
+    mixtures = [plan.choices.mixtures[arm] for arm in arms if arm in MIXED_ARMS]
+    labels = soft_labels(teachers, plan.material.release, mixtures) if mixtures else [None] * len(seeds)
+    return [
         arm_fit(
             arm,
-            material,
+            plan.material,
             seed=seed,
-            recipe=recipe,
-            augmentation=choices.augmentation,
-            mixture=choices.mixtures[arm],
+            recipe=plan.recipe,
+            augmentation=plan.choices.augmentation,
+            mixture=plan.choices.mixtures.get(arm),
             soft_labels=taught,
         )
-        for arm in MIXED_ARMS
+        for arm in arms
         for seed, taught in zip(seeds, labels, strict=True)
     ]
-    return _by_name(train_all(fits, crew=crew, label="synthetic-arms"), list(MIXED_ARMS))
 
 
-def _by_name(networks: list[SmallCNN], names: Sequence[str]) -> dict[str, list[SmallCNN]]:
+def _taught(plan: Plan, teachers: Sequence[Classifier], seeds: Sequence[int]) -> dict[str, list[Classifier]]:
+    """The networks of the students, if any; their teachers are those of the mixed arms."""
+    if plan.school is None or not plan.students:
+        return {}
+    fits = plan.school.fits(
+        plan.material.train,
+        teachers=teachers,
+        seeds=seeds,
+        recipe=plan.recipe,
+        augmentation=plan.choices.augmentation,
+    )
+    return _by_name(train_all(fits, crew=plan.crew, label="students"), [one.name for one in plan.students])
+
+
+def _by_name(networks: list[Classifier], names: Sequence[str]) -> dict[str, list[Classifier]]:
     """Networks that lie side by side, as many for each name."""
     each = len(networks) // len(names)
     return {name: networks[place * each : (place + 1) * each] for place, name in enumerate(names)}

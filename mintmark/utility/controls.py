@@ -10,7 +10,7 @@ from noise. A release so far from the real records that not even wrong labels do
 control: nothing was learnt about it. Nothing trained here is released.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,7 +22,7 @@ from mintmark.data.images import ImageSet
 from mintmark.errors import BadInput
 from mintmark.intervals import CrossedMean
 from mintmark.utility.arms import Addition, Fit, Material
-from mintmark.utility.comparison import Outcome, Verdict, difference, judge
+from mintmark.utility.comparison import LEVEL, Outcome, Verdict, difference, judge
 
 SHARE = 0.5
 SHUFFLED, HALF, HELD_BACK = "shuffled", "half", "half_held_back"
@@ -82,10 +82,10 @@ def control_fits(material: Material, *, seeds: Sequence[int], recipe: Recipe, rn
     ]
 
 
-def judge_controls(outcomes: dict[str, Outcome], *, margin: float) -> tuple[Control, Control]:
+def judge_controls(outcomes: Mapping[str, Outcome], *, margin: float, level: float = LEVEL) -> tuple[Control, Control]:
     """What the controls showed, out of the outcomes of `CONTROL_FITS` and of the arm `real`."""
-    shuffled = difference(outcomes[SHUFFLED], outcomes["real"])
-    held_back = difference(outcomes[HELD_BACK], outcomes[HALF])
+    shuffled = difference(outcomes[SHUFFLED], outcomes["real"], level=level)
+    held_back = difference(outcomes[HELD_BACK], outcomes[HALF], level=level)
     of_shuffled, of_held_back = judge(shuffled, margin=margin), judge(held_back, margin=margin)
     return (
         Control(
@@ -97,7 +97,7 @@ def judge_controls(outcomes: dict[str, Outcome], *, margin: float) -> tuple[Cont
         ),
         Control(
             name="held_back",
-            expected="helps or no evidence",
+            expected="anything but hurts",
             found=held_back,
             verdict=of_held_back,
             passed=of_held_back != "hurts",

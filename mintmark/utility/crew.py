@@ -11,10 +11,12 @@ from functools import partial
 import numpy as np
 import torch
 from jaxtyping import Float
+from threadpoolctl import threadpool_limits
 
+from mintmark.classify.kinds import CNN, Kind, train_kind
 from mintmark.classify.model import logits
-from mintmark.classify.networks import SmallCNN
-from mintmark.classify.training import Synthetic, train_classifier
+from mintmark.classify.networks import Classifier
+from mintmark.classify.training import Synthetic
 from mintmark.data.images import ImageSet, to_unit
 from mintmark.devices import fix_order
 from mintmark.fan_out import fan_out
@@ -31,15 +33,17 @@ class Crew:
         threads: CPU threads of each; with another number the last bits may differ.
         device: Where each trains.
         deterministic: Whether a GPU must give the same bytes twice; a CPU does anyway.
+        kind: Which classifier it trains.
     """
 
     workers: int
     threads: int
     device: torch.device
     deterministic: bool
+    kind: Kind = CNN
 
 
-def train_all(fits: Sequence[Fit], *, crew: Crew, label: str) -> list[SmallCNN]:
+def train_all(fits: Sequence[Fit], *, crew: Crew, label: str) -> list[Classifier]:
     """The trained networks in the order of the fits, on the CPU and in eval mode.
 
     Args:
@@ -51,20 +55,22 @@ def train_all(fits: Sequence[Fit], *, crew: Crew, label: str) -> list[SmallCNN]:
     return list(track(trained, label, total=len(fits)))
 
 
-def probabilities(network: SmallCNN, images: ImageSet) -> Float[np.ndarray, "n classes"]:
+def probabilities(network: Classifier, images: ImageSet) -> Float[np.ndarray, "n classes"]:
     """What a network believes of each image: the probability of each class."""
     return logits(network, to_unit(images.images)).softmax(dim=1).numpy()
 
 
-def _train(fit: Fit, crew: Crew) -> SmallCNN:
+def _train(fit: Fit, crew: Crew) -> Classifier:
     torch.set_num_threads(crew.threads)
+    threadpool_limits(crew.threads, user_api="openmp")  # scikit-learn's trees
     if crew.deterministic:
         fix_order(crew.device)
     synthetic = None
     if fit.addition is not None:
         labels = torch.from_numpy(fit.addition.labels.copy())
         synthetic = Synthetic(images=to_unit(fit.addition.images), labels=labels, share=fit.addition.share)
-    network = train_classifier(
+    network = train_kind(
+        crew.kind,
         to_unit(fit.images),
         torch.from_numpy(fit.codes.copy()),
         num_classes=fit.num_classes,

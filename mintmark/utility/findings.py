@@ -1,52 +1,69 @@
-"""The outcome of the contest as measurements and facts, in words for people. Decides nothing beyond the verdict."""
+"""What the test said of the contest: accuracies, differences, corrected p-values, what the records are worth, a verdict."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from mintmark.data.images import ImageSet
-from mintmark.evidence import Measurement
-from mintmark.intervals import CrossedMean
+from mintmark.intervals import CrossedMean, holm
 from mintmark.utility.arms import ARMS, Arm
 from mintmark.utility.comparison import (
-    LEVEL,
     Advantage,
-    Outcome,
     Verdict,
     accuracy,
     advantage,
     difference,
     judge,
+    p_value,
     worst_class,
 )
-from mintmark.utility.contest import RIVALS, Contest
+from mintmark.utility.contest import RIVALS, Settled
 from mintmark.utility.controls import Control, judge_controls
+from mintmark.utility.curve import Worth, worth
+from mintmark.utility.students import Student
 
-CONTROL = "control_shuffled_difference"
-MEANINGS: dict[Arm, str] = {
-    "real": "trained on real records",
-    "augmented": "trained on real records, bent by the tuned augmentation",
-    "real_synthetic": "trained on real and synthetic records",
-    "augmented_synthetic": "trained on real and synthetic records, bent by the tuned augmentation",
-    "synthetic": "trained on synthetic records alone, tested on real ones",
-}
+PLACED: tuple[Arm, ...] = ("synthetic", "real_synthetic")  # on the curve, which like them is not augmented
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Taught:
+    """What the test said of a student.
+
+    Attributes:
+        student: Which.
+        accuracy: Of its arm.
+        advantage: Over the better of its rivals.
+        p_value: Of it, corrected for the number of students (Holm) and for the looks.
+        verdict: On the advantage; "inconclusive" where a control failed.
+    """
+
+    student: Student
+    accuracy: CrossedMean
+    advantage: Advantage
+    p_value: float
+    verdict: Verdict
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Findings:
-    """What the test said.
+    """What the test said. Every interval holds at the look's own level, and so at `LEVEL` over all looks.
 
     Attributes:
         accuracies: Of each arm.
         trts: Of the networks of `real` on the release.
         gains: Each arm's accuracy minus that of the best rival.
+        gain_p_values: Of each of them but the best rival's own, corrected for their number (Holm) and for the looks.
         advantage: Of the chosen synthetic arm over the better of its rivals.
         share: The accuracy of the arm `synthetic` minus that of `real`.
+        p_values: Of `augment_difference` and `share_difference`, corrected for both questions (Holm) and for the looks.
         controls: What they showed.
         worst_classes: Each arm's worst class and its accuracy.
+        curve: Accuracy of the real records alone by their number.
+        num_train: How many of them the arm `real` has.
+        worths: How many real records the arms of `PLACED` are worth.
+        students: What each student's arm gains over the best of its own rivals, by name; empty where none ran.
         margin: Differences up to this count as none.
         verdict: "inconclusive" where a control failed, else about `advantage`.
     """
@@ -54,119 +71,106 @@ class Findings:
     accuracies: Mapping[Arm, CrossedMean]
     trts: CrossedMean
     gains: Mapping[Arm, CrossedMean]
+    gain_p_values: Mapping[Arm, float]
     advantage: Advantage
     share: CrossedMean
+    p_values: Mapping[str, float]
     controls: tuple[Control, Control]
     worst_classes: Mapping[Arm, tuple[str, float]]
+    curve: Mapping[int, CrossedMean]
+    num_train: int
+    worths: Mapping[Arm, Worth]
+    students: Mapping[str, Taught]
     margin: float
     verdict: Verdict
 
 
 def find(
-    contest: Contest,
-    outcomes: Mapping[str, Outcome],
+    settled: Settled,
+    curve: Mapping[int, Float[np.ndarray, "curve_seeds records"]],
     *,
     on_release: Float[np.ndarray, "seeds released"],
     test: ImageSet,
+    num_train: int,
     margin: float,
+    students: Sequence[Student] = (),
 ) -> Findings:
     """Compare the arms.
 
     Args:
-        contest: What validation chose.
-        outcomes: Of every arm and control on the test.
-        on_release: Of the networks of `real` on the release.
+        settled: The contest and the outcomes of every arm and control on the test.
+        curve: The outcomes of the learning curve's points by their number of real records; that of the arm `real` is
+            added here, for as many seeds.
+        on_release: The outcome of the networks of `real` on the release.
         test: The test records.
+        num_train: How many labelled training records there are.
         margin: Differences up to this count as none.
+        students: Those who took part.
     """
+    contest, outcomes, look = settled.contest, settled.outcomes, settled.look
+    level = settled.looks.level(look)
     gained = advantage(
         outcomes[contest.synthetic_arm],
         {arm: outcomes[arm] for arm in RIVALS},
         best_rival=contest.best_rival,
         margin=margin,
+        level=level,
     )
-    controls = judge_controls(dict(outcomes), margin=margin)
+    controls = judge_controls(outcomes, margin=margin, level=level)
     worst: dict[Arm, tuple[int, float]] = {arm: worst_class(outcomes[arm], test.codes) for arm in ARMS}
+    others: list[Arm] = [arm for arm in ARMS if arm != contest.best_rival]
+    gains = [p_value(outcomes[arm], outcomes[contest.best_rival]) for arm in others]
+    questions = {
+        "augment_difference": gained.p_value,
+        "share_difference": p_value(outcomes["synthetic"], outcomes["real"]),
+    }
+    num_seeds = min(len(one) for one in curve.values())
+    whole_curve = {**curve, num_train: outcomes["real"][:num_seeds]}
     return Findings(
-        accuracies={arm: accuracy(outcomes[arm]) for arm in ARMS},
-        trts=accuracy(on_release),
-        gains={arm: difference(outcomes[arm], outcomes[contest.best_rival]) for arm in ARMS},
+        accuracies={arm: accuracy(outcomes[arm], level=level) for arm in ARMS},
+        trts=accuracy(on_release, level=level),
+        gains={arm: difference(outcomes[arm], outcomes[contest.best_rival], level=level) for arm in ARMS},
+        gain_p_values=dict(zip(others, _corrected(gains, settled), strict=True)),
         advantage=gained,
-        share=difference(outcomes["synthetic"], outcomes["real"]),
+        share=difference(outcomes["synthetic"], outcomes["real"], level=level),
+        p_values=dict(zip(questions, _corrected(list(questions.values()), settled), strict=True)),
         controls=controls,
         worst_classes={arm: (test.classes[code], rate) for arm, (code, rate) in worst.items()},
+        curve={size: accuracy(whole_curve[size]) for size in sorted(whole_curve)},
+        num_train=num_train,
+        worths={arm: worth(outcomes[arm], whole_curve) for arm in PLACED},
+        students=_taught(students, settled, margin=margin, conclusive=all(one.passed for one in controls)),
         margin=margin,
         verdict=judge(gained, margin=margin) if all(one.passed for one in controls) else "inconclusive",
     )
 
 
-def measurements(findings: Findings, *, num_test: int, num_release: int) -> tuple[Measurement, ...]:
-    """The findings as measurements; each n counts records, of which each was judged once a seed."""
-    rates = [
-        _measured(f"{arm}_accuracy", "rate", findings.accuracies[arm], num_test, f"Accuracy when {MEANINGS[arm]}.")
-        for arm in ARMS
+def _taught(students: Sequence[Student], settled: Settled, *, margin: float, conclusive: bool) -> dict[str, Taught]:
+    """Each student against its own rivals, of which validation names the best."""
+    scores, outcomes, level = settled.contest.scores, settled.outcomes, settled.looks.level(settled.look)
+    gained = [
+        advantage(
+            outcomes[one.name],
+            {rival: outcomes[rival] for rival in one.rivals},
+            best_rival=max(one.rivals, key=lambda rival: scores[rival]),
+            margin=margin,
+            level=level,
+        )
+        for one in students
     ]
-    trts = "Accuracy of a classifier trained on real records when it judges the synthetic ones."
-    share = "What is lost by whoever trains on the synthetic records alone instead of the real ones."
-    augment = "What the chosen synthetic arm gains over the better of real records and real records augmented."
-    detectable = "The smallest true gain that this contest would have called a help in four cases out of five."
-    differences = [
-        _measured("share_difference", "difference", findings.share, num_test, share, control=CONTROL),
-        _measured("augment_difference", "difference", findings.advantage, num_test, augment, control=CONTROL),
-        Measurement(
-            name="smallest_detectable_difference",
-            value=findings.advantage.smallest_detectable,
-            unit="difference",
-            n=num_test,
-            note=detectable,
-        ),
-    ]
-    notes = {
-        "shuffled": "What synthetic records with exchanged classes do to the accuracy: the contest must see the harm.",
-        "held_back": "What real records do when they pose as synthetic: the contest must not call it harm.",
+    p_values = _corrected([one.p_value for one in gained], settled) if gained else []
+    return {
+        student.name: Taught(
+            student=student,
+            accuracy=accuracy(outcomes[student.name], level=level),
+            advantage=one,
+            p_value=p_value,
+            verdict=judge(one, margin=margin) if conclusive else "inconclusive",
+        )
+        for student, one, p_value in zip(students, gained, p_values, strict=True)
     }
-    controls = [
-        _measured(f"control_{one.name}_difference", "difference", one.found, num_test, notes[one.name])
-        for one in findings.controls
-    ]
-    return (*rates, _measured("trts_accuracy", "rate", findings.trts, num_release, trts), *differences, *controls)
 
 
-def facts(findings: Findings, contest: Contest) -> dict[str, Any]:
-    """The findings' further aggregates, as plain JSON values."""
-    arms = {
-        arm: {
-            "accuracy": _ends(findings.accuracies[arm]),
-            "difference_to_best_rival": _ends(findings.gains[arm]),
-            "validation_accuracy": contest.scores[arm].accuracy,
-            "worst_class": findings.worst_classes[arm][0],
-            "worst_class_accuracy": findings.worst_classes[arm][1],
-        }
-        for arm in ARMS
-    }
-    controls = [
-        {"name": one.name, "expected": one.expected, "found": one.verdict, "passed": one.passed}
-        for one in findings.controls
-    ]
-    chosen = {"synthetic_arm": contest.synthetic_arm, "best_rival": contest.best_rival}
-    return {"arms": arms, "controls": controls, "margin": findings.margin, "chosen_on_validation": chosen}
-
-
-def _measured(
-    name: str, unit: str, found: CrossedMean | Advantage, n: int, note: str, *, control: str | None = None
-) -> Measurement:
-    return Measurement(
-        name=name,
-        value=found.value,
-        unit=unit,
-        n=n,
-        low=found.low,
-        high=found.high,
-        level=LEVEL,
-        control=control,
-        note=note,
-    )
-
-
-def _ends(found: CrossedMean) -> dict[str, float]:
-    return {"value": found.value, "low": found.low, "high": found.high}
+def _corrected(found: Sequence[float], settled: Settled) -> list[float]:
+    """p-values corrected for the looks, then for their number."""
+    return holm(np.array([settled.looks.correct(one, settled.look) for one in found])).tolist()

@@ -1,4 +1,7 @@
-"""The contest as one picture for a reader who knows no statistics: who does better than the best alternative?"""
+"""The contest as one picture for a reader who knows no statistics.
+
+Who does better than the best alternative, and how many real records are the synthetic ones worth?
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,16 +12,10 @@ from matplotlib.figure import Figure
 
 from mintmark.intervals import CrossedMean
 from mintmark.utility.arms import ARMS, Arm
-from mintmark.utility.comparison import Verdict
 from mintmark.utility.contest import Contest
-from mintmark.utility.findings import Findings
+from mintmark.utility.findings import PLACED, Findings
+from mintmark.utility.told import ANSWERS
 
-TITLES: dict[Verdict, str] = {
-    "helps": "The synthetic data help",
-    "no evidence": "No evidence that the synthetic data help",
-    "hurts": "The synthetic data hurt",
-    "inconclusive": "Inconclusive: a control failed, so this comparison could not have told",
-}
 NAMES: dict[Arm, str] = {
     "real": "real data",
     "augmented": "real data, augmented",
@@ -30,6 +27,7 @@ CONTROL_NAMES = {
     "shuffled": "synthetic data with wrong labels\n(must do worse)",
     "held_back": "more real data, posing as synthetic\n(must not do worse)",
 }
+COLOURS: dict[Arm, str] = {"synthetic": "#762a83", "real_synthetic": "#2166ac"}
 GOOD, BAD, UNSURE = "#1b7837", "#b2182b", "#4d4d4d"
 
 
@@ -54,9 +52,11 @@ def draw(path: Path, findings: Findings, contest: Contest) -> None:
         if arm != contest.best_rival
     ]
     controls = [_Row(CONTROL_NAMES[one.name], one.found, chosen=False) for one in findings.controls]
-    figure = Figure(figsize=(9, 5.5), layout="constrained")
-    upper, lower = figure.subplots(2, 1, height_ratios=[len(arms), len(controls)])
-    figure.suptitle(TITLES[findings.verdict], fontsize=14, fontweight="bold")
+    figure = Figure(figsize=(14, 5.5), layout="constrained")
+    grid = figure.add_gridspec(2, 2, width_ratios=[3, 2], height_ratios=[len(arms), len(controls)])
+    upper, lower = figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[1, 0])
+    figure.suptitle(ANSWERS[findings.verdict], fontsize=14, fontweight="bold")
+    _draw_curve(figure.add_subplot(grid[:, 1]), findings)
     best = findings.accuracies[contest.best_rival].value
     upper.set_title(f"Accuracy against the best alternative, {rival} ({best:.1%} right)", fontsize=10)
     lower.set_title("Controls: could this comparison have told?", fontsize=10)
@@ -68,6 +68,39 @@ def draw(path: Path, findings: Findings, contest: Contest) -> None:
         fontsize=8,
     )
     figure.savefig(path, format="png", dpi=110, metadata={"Software": None})
+
+
+def _draw_curve(axes: Axes, findings: Findings) -> None:
+    """The learning curve of real records, and the synthetic ones as the heights that they reach."""
+    sizes = sorted(findings.curve)
+    found = [findings.curve[size] for size in sizes]
+    heights = [100 * one.value for one in found]
+    errors = [[100 * (one.value - one.low) for one in found], [100 * (one.high - one.value) for one in found]]
+    axes.errorbar(sizes, heights, yerr=errors, color="black", marker="o", capsize=3, label="real data alone")
+    for arm in PLACED:
+        height, worth = 100 * findings.accuracies[arm].value, findings.worths[arm]
+        axes.axhline(height, color=COLOURS[arm], linestyle="--", linewidth=1.5, label=NAMES[arm])
+        low, high = worth.low or sizes[0], worth.high or sizes[-1]
+        if worth.reading != "flat":
+            axes.plot([low, high], [height, height], color=COLOURS[arm], linewidth=6, alpha=0.35)
+        if worth.records is not None:
+            axes.plot([worth.records], [height], "D", color=COLOURS[arm], markersize=8)
+            place, told = (worth.records, height), f"as good as {worth.records:.0f} real records"
+            axes.annotate(told, place, xytext=(-8, 6), textcoords="offset points", ha="right", fontsize=8)
+    axes.axvline(findings.num_train, color="#999999", linewidth=0.8, zorder=0)
+    axes.set_xscale("log")
+    axes.set_xticks(sizes, [f"{size}" for size in sizes], fontsize=8)
+    axes.minorticks_off()
+    axes.set_title("How many real records is that worth?", fontsize=10)
+    axes.set_xlabel(
+        f"number of real records ({findings.num_train} were trained on)\n"
+        "diamond: where the synthetic data stand; thick: where they may stand",
+        fontsize=8,
+    )
+    axes.set_ylabel("right answers, percent", fontsize=8)
+    axes.tick_params(axis="y", labelsize=8)
+    axes.legend(loc="lower right", fontsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
 
 
 def _draw_rows(axes: Axes, rows: Sequence[_Row], *, margin: float) -> None:

@@ -11,11 +11,13 @@ import pytest
 from ruamel.yaml import YAML
 
 from mintmark.classify.augmentation import Augmentation
+from mintmark.classify.kinds import Kind
 from mintmark.classify.model import load_classifier, logits
 from mintmark.data.images import ImageSet, read_images, to_unit, write_images
 from mintmark.evidence import read_report
 from mintmark.utility.arms import ARMS, Mixture
-from tasks.evaluate import FEWEST_SEEDS, Params, Training, run
+from mintmark.utility.curve import LearningCurve
+from tasks.evaluate import Params, Training, run
 from tasks.params import load
 
 ROOT = Path(__file__).parents[2]
@@ -26,11 +28,15 @@ PARAMS = Params(
     device="cpu",
     deterministic=True,
     margin=0.01,
-    num_seeds=5,
+    looks=(5,),
     num_tuning_seeds=1,
     shippable=("synthetic",),
+    learning_curve=LearningCurve(fractions=(0.5,), num_seeds=2),
     training=Training(steps=40, batch_size=16, learning_rate=0.01, weight_decay=0.01, width=4),
-    augmentations=(Augmentation(shift=0.1), Augmentation(mixup=0.3)),
+    classifier=Kind(),
+    unlabelled_share=0.5,
+    augmentations=(Augmentation(shift=0.1), Augmentation(operations=1, magnitude=0.2)),
+    flip=0.5,
     mixtures=(Mixture(share=0.5, labels="hard"), Mixture(share=0.5, labels="soft")),
 )
 
@@ -61,11 +67,17 @@ def test_the_stage_writes_its_outputs_and_nothing_else(evaluated):
 
 def test_the_report_tells_the_verdict_the_counts_and_the_cost(evaluated):
     report = read_report(evaluated / "evaluate")
-    assert report.verdict in {"helps", "no evidence", "hurts", "inconclusive"}
+    assert report.verdict in {"helps", "within margin", "hurts", "no evidence", "inconclusive"}
     assert report.facts["records"]["train"] == {"labelled": 150, "unlabelled": 10}
-    fits = 2 + 2 * 2 + (len(ARMS) + 3) * 5
+    fits = 3 + 2 * 2 + (len(ARMS) + 3 + 2) * 5 + 2 * 2
     assert report.cost["classifiers"] == fits
     assert report.cost["gradient_steps"] == fits * 40
+    assert report.cost["flops"] == fits * report.cost["flops_a_classifier"] > 0
+    assert [one["real_records"] for one in report.facts["learning_curve"]] == [76, 150, 210]
+    assert report.facts["seeds"]["used"] == 5
+    assert "accuracy changes by" in report.facts["summary"][0]
+    assert set(report.facts["students"]) == {"self_trained", "supervised_student"}
+    assert report["self_trained_accuracy"].n == 180
     assert report["real_accuracy"].n == 180
     assert report["trts_accuracy"].n == 300
 
@@ -83,9 +95,9 @@ def test_the_classifier_that_is_kept_is_the_one_that_was_measured(evaluated):
 def test_the_table_of_arms_holds_every_network_and_agrees_with_the_report(evaluated):
     with (evaluated / "evaluate" / "arms.csv").open(encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
-    assert len(rows) == len(ARMS) * 5
+    assert len(rows) == (len(ARMS) + 2) * 5
     report = read_report(evaluated / "evaluate")
-    for arm in ARMS:
+    for arm in (*ARMS, "self_trained", "supervised_student"):
         found = np.mean([float(row["accuracy"]) for row in rows if row["arm"] == arm])
         assert found == pytest.approx(report[f"{arm}_accuracy"].value, abs=1e-5)
 
@@ -98,14 +110,16 @@ def test_the_same_inputs_give_the_same_bytes(evaluated, tmp_path, digits):
 
 
 def test_the_params_file_s_own_section_is_valid():
-    params = load("evaluate", Params, path=ROOT / "params.yaml")
-    assert params.num_seeds >= FEWEST_SEEDS
+    assert load("evaluate", Params, path=ROOT / "params.yaml").looks[0] >= 5
 
 
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("num_seeds", 4, "num_seeds must be at least 5, got 4"),
+        ("looks", (4, 8), r"looks must be rising numbers of seeds from 5 on, got \[4, 8\]"),
+        ("learning_curve", LearningCurve(fractions=(), num_seeds=6), "must not exceed the first of looks, got 6 and 5"),
+        ("unlabelled_share", 0.0, "unlabelled_share must lie between 0 and 1, got 0.0"),
+        ("flip", 1.5, "flip must lie in 0..1, got 1.5"),
         ("shippable", (), "shippable must hold at least one"),
         ("margin", -0.1, "margin must lie in"),
         ("workers", 0, "workers must be at least 1"),
@@ -114,6 +128,37 @@ def test_the_params_file_s_own_section_is_valid():
 def test_a_wrong_param_is_named(key, value, message):
     with pytest.raises(ValueError, match=message):
         replace(PARAMS, **{key: value})
+
+
+@pytest.mark.parametrize(
+    ("kind", "model"),
+    [
+        (Kind(name="logistic", components=20), "LinearClassifier"),
+        (Kind(name="boosting", components=4), "SmallCNN"),
+        (Kind(name="mintmark.classify.networks:LinearClassifier"), "Imported"),
+    ],
+)
+def test_any_kind_of_classifier_can_learn_and_the_file_holds_weights(tmp_path, digits, kind, model):
+    """Boosted trees hold the contest and cannot ship; a built-in network of the same arm stands in."""
+    lay_out(tmp_path, digits)
+    short = replace(PARAMS.training, steps=6)
+    run(replace(PARAMS, classifier=kind, training=short, flip=0.0, augmentations=(Augmentation(),)), tmp_path)
+    report = read_report(tmp_path / "evaluate")
+    assert report["real_accuracy"].value is not None
+    assert report["real_accuracy"].value > 0.2
+    assert report.facts["classifier"]["model"] == model
+    assert ("flops" in report.cost) == kind.takes_steps
+    loaded = load_classifier(tmp_path / "evaluate" / "classifier.safetensors")
+    test = read_images(tmp_path / "split" / "test.parquet")
+    right = logits(loaded.network, to_unit(test.images)).argmax(1).numpy() == test.codes
+    assert report.facts["classifier"]["test_accuracy"] == pytest.approx(right.mean(), abs=1e-5)
+    assert ("recipe" in loaded.facts) == (model == "SmallCNN")
+
+
+@pytest.mark.parametrize("fractions", [(0.0,), (0.5, 0.25), (1.0,)])
+def test_fractions_that_do_not_rise_between_nothing_and_all_are_refused(fractions):
+    with pytest.raises(ValueError, match="fractions must rise between 0 and 1"):
+        LearningCurve(fractions=fractions, num_seeds=2)
 
 
 def test_an_empty_release_is_one_line_on_the_command_line(tmp_path, digits):

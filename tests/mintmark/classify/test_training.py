@@ -6,10 +6,10 @@ from itertools import islice
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from mintmark.classify.augmentation import Augmentation
 from mintmark.classify.model import logits
-from mintmark.classify.networks import SmallCNN
 from mintmark.classify.training import Recipe, Synthetic, _draws, _one_cycle, train_classifier, training_steps
 from mintmark.errors import BadInput
 
@@ -21,7 +21,7 @@ def toys(toy_images):
     return toy_images(num=60).tensors()
 
 
-def same(first: SmallCNN, second: SmallCNN) -> bool:
+def same(first: nn.Module, second: nn.Module) -> bool:
     pairs = zip(first.state_dict().values(), second.state_dict().values(), strict=True)
     return all(torch.equal(one, other) for one, other in pairs)
 

@@ -97,14 +97,17 @@ def test_an_inconclusive_audit_of_the_classifier_withholds_it(policy, reports):
     assert verdict.set == ("samples",)
 
 
-@pytest.mark.parametrize(("word", "released"), [("hurts", True), ("inconclusive", False), (None, False)])
+@pytest.mark.parametrize(
+    ("word", "released"), [("hurts", True), ("within margin", True), ("inconclusive", False), (None, False)]
+)
 def test_sharing_needs_a_comparison_that_settled_something(policy, reports, word, released):
     evaluate = replace(reports["evaluate"], verdict=word)
     assert judge(policy, {**reports, "evaluate": evaluate}).released is released
 
 
 @pytest.mark.parametrize(
-    ("word", "released"), [("helps", True), ("no evidence", False), ("hurts", False), ("inconclusive", False)]
+    ("word", "released"),
+    [("helps", True), ("within margin", False), ("no evidence", False), ("hurts", False), ("inconclusive", False)],
 )
 def test_augmenting_needs_data_that_help(policy, reports, word: str, released):
     evaluate = replace(reports["evaluate"], verdict=word)

@@ -13,6 +13,7 @@ from mintmark.utility.controls import exchange_classes
 from mintmark.utility.crew import probabilities
 
 GENTLE, DESTRUCTIVE = Augmentation(shift=0.0625), Augmentation(cutout=1.0, rotation=180.0)
+FLIPPED = replace(GENTLE, flip=0.5)
 
 
 @pytest.fixture(scope="module")
@@ -22,11 +23,17 @@ def chosen(scarce, recipe, crew):
     material = material._replace(release=replace(material.release, codes=wrong))
     mixtures = [Mixture(share=0.75, labels="hard"), Mixture(share=0.25, labels="soft")]
     grid = [DESTRUCTIVE, GENTLE]
-    return choose(material, augmentations=grid, mixtures=mixtures, recipe=recipe, seeds=[1, 2], crew=crew)
+    return choose(material, augmentations=grid, flip=0.5, mixtures=mixtures, recipe=recipe, seeds=[1, 2], crew=crew)
 
 
 def test_the_augmentation_that_validation_prefers_is_chosen(chosen):
-    assert chosen.augmentation == GENTLE
+    assert replace(chosen.augmentation, flip=0.0) == GENTLE
+
+
+def test_a_flip_is_tried_on_top_of_the_best_and_kept_only_if_validation_prefers_it(chosen):
+    by_setting = {one.setting: one.score for one in chosen.candidates if one.arm == "augmented"}
+    assert list(by_setting) == [DESTRUCTIVE, GENTLE, FLIPPED]
+    assert chosen.augmentation == (FLIPPED if by_setting[FLIPPED] > by_setting[GENTLE] else GENTLE)
 
 
 def test_a_release_with_wrong_labels_is_mixed_in_with_a_teacher_s_labels(chosen):
@@ -35,13 +42,13 @@ def test_a_release_with_wrong_labels_is_mixed_in_with_a_teacher_s_labels(chosen)
 
 
 def test_all_that_was_tried_is_told(chosen):
-    assert [one.arm for one in chosen.candidates] == ["augmented"] * 2 + ["real_synthetic"] * 2 + [
+    assert [one.arm for one in chosen.candidates] == ["augmented"] * 3 + ["real_synthetic"] * 2 + [
         "augmented_synthetic"
     ] * 2
     facts = chosen.facts()
     assert facts["augmentation"]["shift"] == 0.0625
     assert facts["mixtures"]["real_synthetic"] == {"share": 0.25, "labels": "soft"}
-    assert len(facts["tried"]) == 6
+    assert len(facts["tried"]) == 7
     assert all(0 <= one["validation_accuracy"] <= 1 and one["validation_log_loss"] > 0 for one in facts["tried"])
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mintmark.intervals import CrossedMean
-from mintmark.utility.comparison import Advantage, accuracy, advantage, difference, judge, worst_class
+from mintmark.utility.comparison import Advantage, accuracy, advantage, difference, judge, p_value, worst_class
 
 
 def outcomes(rate: float, *, rng: np.random.Generator, num_records: int = 400) -> np.ndarray:
@@ -81,6 +81,9 @@ def test_neither_verdict_is_given_too_often_when_nothing_differs():
     [
         (0.006, 0.02, "helps"),
         (0.005, 0.02, "no evidence"),
+        (-0.004, 0.004, "within margin"),
+        (-0.005, 0.004, "no evidence"),
+        (-0.004, 0.005, "no evidence"),
         (-0.02, 0.02, "no evidence"),
         (-0.02, -0.005, "no evidence"),
         (-0.02, -0.006, "hurts"),
@@ -89,7 +92,7 @@ def test_neither_verdict_is_given_too_often_when_nothing_differs():
 def test_the_verdict_asks_the_whole_interval_to_lie_beyond_the_margin(low, high, verdict):
     middle = (low + high) / 2
     assert judge(CrossedMean(middle, low, high, 0.01, 7.0), margin=0.005) == verdict
-    assert judge(Advantage(middle, low, high, 0.01), margin=0.005) == verdict
+    assert judge(Advantage(middle, low, high, 0.01, 0.5), margin=0.005) == verdict
 
 
 def test_the_smallest_detectable_difference_is_the_worse_of_the_two_comparisons():
@@ -100,6 +103,26 @@ def test_the_smallest_detectable_difference_is_the_worse_of_the_two_comparisons(
     one = advantage(candidate, {"real": calm}, best_rival="real", margin=0.01)
     other = advantage(candidate, {"augmented": noisy}, best_rival="augmented", margin=0.01)
     assert both.smallest_detectable == max(one.smallest_detectable, other.smallest_detectable)
+
+
+def test_a_p_value_is_small_just_where_the_interval_leaves_out_zero():
+    rng = np.random.default_rng(6)
+    for gap in (0.0, 0.02, 0.04, 0.06, 0.08):
+        first, second = outcomes(0.8 + gap, rng=rng), outcomes(0.8, rng=rng)
+        found = difference(first, second)
+        assert (p_value(first, second) < 0.05) == (not found.low <= 0 <= found.high)
+        assert p_value(first, second) == pytest.approx(p_value(second, first))
+
+
+def test_the_advantage_s_p_value_is_that_of_the_harder_rival():
+    rng = np.random.default_rng(7)
+    candidate, real, augmented = (outcomes(rate, rng=rng) for rate in (0.86, 0.7, 0.8))
+    rivals = {"real": real, "augmented": augmented}
+    found = advantage(candidate, rivals, best_rival="augmented", margin=0.0)
+    assert found.p_value == pytest.approx(p_value(candidate, augmented))
+    assert found.p_value > p_value(candidate, real)
+    worse = advantage(real, {"augmented": augmented}, best_rival="augmented", margin=0.0)
+    assert worse.p_value == pytest.approx(p_value(real, augmented))
 
 
 def test_the_worst_class_is_found():
