@@ -31,9 +31,9 @@ from mintmark.utility.cost import contest_cost
 from mintmark.utility.crew import Crew, train_all
 from mintmark.utility.curve import LearningCurve, curve_fits
 from mintmark.utility.findings import Findings, find
+from mintmark.utility.labellers import Unlabelled
 from mintmark.utility.picture import draw
 from mintmark.utility.stopping import Looks
-from mintmark.utility.students import open_school
 from mintmark.utility.told import facts, measurements
 from tasks.engine import engine
 from tasks.params import main
@@ -87,7 +87,7 @@ class Params:
         shippable: The arms of which one network is kept.
         learning_curve: Of the real records alone.
         classifier: What learns in every arm; see `mintmark.classify.kinds`.
-        unlabelled_share: Of the students' batches, that softly labelled records take, where unlabelled ones exist.
+        unlabelled: How students learn from unlabelled training records, where there are any.
         training: What every arm shares.
         augmentations: The grid of classical augmentations.
         flip: A left-right flip tried on top of the best of them, and kept only if it helps; 0 tries none.
@@ -105,7 +105,7 @@ class Params:
     shippable: tuple[Arm, ...]
     learning_curve: LearningCurve
     classifier: Kind
-    unlabelled_share: float
+    unlabelled: Unlabelled
     training: Training
     augmentations: tuple[Augmentation, ...]
     flip: float
@@ -121,8 +121,6 @@ class Params:
         if Looks(self.looks).seeds[0] < self.learning_curve.num_seeds:
             found = f"{self.learning_curve.num_seeds} and {self.looks[0]}"
             raise ValueError(f"learning_curve.num_seeds must not exceed the first of looks, got {found}")
-        if not 0.0 < self.unlabelled_share < 1.0:
-            raise ValueError(f"unlabelled_share must lie between 0 and 1, got {self.unlabelled_share}")
         if not 0.0 <= self.flip <= 1.0:
             raise ValueError(f"flip must lie in 0..1, got {self.flip}")
         if not 0.0 <= self.margin < 1.0:
@@ -163,7 +161,8 @@ def run(params: Params, data_dir: Path) -> None:
             settled.contest,
             num_tuning=len(played.tuned["tried"]) * params.num_tuning_seeds,
             num_curve=played.num_curve,
-        ),
+        )
+        | params.unlabelled.cost(findings.students, num_seeds=settled.looks.seeds[settled.look]),
     )
     _write(data_dir / "evaluate", report, played, kept=_kept(params, played))
 
@@ -200,7 +199,7 @@ def _play(params: Params, material: Material, *, train: ImageSet, test: ImageSet
         recipe=recipe,
         control_seed=control_seed,
         crew=crew,
-        school=open_school(train, share=params.unlabelled_share),
+        school=params.unlabelled.school(train),
     )
     looks = Looks(params.looks)
     seeds: list[int] = of_contest.generate_state(looks.budget).tolist()

@@ -239,6 +239,7 @@ def _taught(plan: Plan, teachers: Sequence[Classifier], seeds: Sequence[int]) ->
         seeds=seeds,
         recipe=plan.recipe,
         augmentation=plan.choices.augmentation,
+        crew=plan.crew,
     )
     return _by_name(train_all(fits, crew=plan.crew, label="students"), [one.name for one in plan.students])
 

@@ -1,9 +1,9 @@
 """Further arms where unlabelled training records exist: students who learn another model's soft labels.
 
 A student trains on the labelled records, bent by the tuned augmentation, with a share of every batch taken by records
-that somebody labelled softly; budget, seeds and draws are those of all arms. Whoever has a better labeller (a
-semi-supervised GAN, say) adds a `Student` to the list. Two controls without a GAN always run beside it, or it would take
-the credit for what any labeller achieves:
+that somebody labelled softly; budget, seeds and draws are those of all arms. `mintmark.utility.labellers` adds those
+of a semi-supervised GAN. Controls without a GAN always run beside it, or it would take the credit for what any labeller
+achieves; two of them:
 
 self_trained         the unlabelled records, labelled by the same seed's network of the arm `augmented`
 supervised_student   the labelled records, labelled by that same network: what a student gains by the labels' softness
@@ -11,17 +11,21 @@ supervised_student   the labelled records, labelled by that same network: what a
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from jaxtyping import Float, UInt8
 
 from mintmark.classify.augmentation import Augmentation
 from mintmark.classify.networks import Classifier
 from mintmark.classify.training import Recipe
 from mintmark.data.images import ImageSet
+from mintmark.fan_out import fan_out
+from mintmark.progress import track
 from mintmark.utility.arms import Addition, Fit
-from mintmark.utility.crew import probabilities
+from mintmark.utility.crew import Crew, probabilities
 
 
 class Lesson(NamedTuple):
@@ -111,8 +115,9 @@ class School:
         seeds: Sequence[int],
         recipe: Recipe,
         augmentation: Augmentation,
+        crew: Crew,
     ) -> list[Fit]:
-        """What each student trains on, with all seeds, student by student.
+        """What each student trains on, with all seeds, student by student; the labellers may take long.
 
         Args:
             labelled: The training records.
@@ -120,20 +125,29 @@ class School:
             seeds: Of the contest.
             recipe: Of the contest; its own augmentation is replaced by the tuned one.
             augmentation: The tuned one.
+            crew: Who labels.
         """
+        lessons = [Lesson(seed, labelled, self.unlabelled, one) for seed, one in zip(seeds, teachers, strict=True)]
+        taught = [(student, lesson) for student in self.students for lesson in lessons]
+        jobs = (partial(_label, student, lesson, threads=crew.threads) for student, lesson in taught)
+        answers = track(fan_out(jobs, workers=crew.workers), "labellers", total=len(taught))
         return [
             Fit(
                 name=student.name,
-                seed=seed,
+                seed=lesson.seed,
                 images=labelled.images,
                 codes=labelled.codes,
-                addition=Addition(*student.label(Lesson(seed, labelled, self.unlabelled, teacher)), self.share),
+                addition=Addition(*answer, self.share),
                 recipe=replace(recipe, augmentation=augmentation),
                 num_classes=len(labelled.classes),
             )
-            for student in self.students
-            for seed, teacher in zip(seeds, teachers, strict=True)
+            for (student, lesson), answer in zip(taught, answers, strict=True)
         ]
+
+
+def _label(student: Student, lesson: Lesson, *, threads: int) -> Labelled:
+    torch.set_num_threads(threads)
+    return student.label(lesson)
 
 
 def open_school(train: ImageSet, *, share: float, students: Sequence[Student] = STUDENTS) -> School:

@@ -15,8 +15,10 @@ from mintmark.classify.kinds import Kind
 from mintmark.classify.model import load_classifier, logits
 from mintmark.data.images import ImageSet, read_images, to_unit, write_images
 from mintmark.evidence import read_report
+from mintmark.semi_supervised import recipe as semi_supervised
 from mintmark.utility.arms import ARMS, Mixture
 from mintmark.utility.curve import LearningCurve
+from mintmark.utility.labellers import Spreading, Unlabelled
 from tasks.evaluate import Params, Training, run
 from tasks.params import load
 
@@ -34,7 +36,26 @@ PARAMS = Params(
     learning_curve=LearningCurve(fractions=(0.5,), num_seeds=2),
     training=Training(steps=40, batch_size=16, learning_rate=0.01, weight_decay=0.01, width=4),
     classifier=Kind(),
-    unlabelled_share=0.5,
+    unlabelled=Unlabelled(
+        share=0.5,
+        spreading=Spreading(neighbours=7, alpha=0.9),
+        gan=semi_supervised.Recipe(
+            form="dense",
+            steps=10,
+            latent_size=4,
+            generator_width=8,
+            discriminator_width=8,
+            input_noise=0.1,
+            hidden_noise=0.1,
+            labelled_batch_size=10,
+            batch_size=10,
+            learning_rate=2e-3,
+            beta1=0.5,
+            adversarial_weight=1.0,
+            ema_decay=0.9,
+            precision="float32",
+        ),
+    ),
     augmentations=(Augmentation(shift=0.1), Augmentation(operations=1, magnitude=0.2)),
     flip=0.5,
     mixtures=(Mixture(share=0.5, labels="hard"), Mixture(share=0.5, labels="soft")),
@@ -69,14 +90,16 @@ def test_the_report_tells_the_verdict_the_counts_and_the_cost(evaluated):
     report = read_report(evaluated / "evaluate")
     assert report.verdict in {"helps", "within margin", "hurts", "no evidence", "inconclusive"}
     assert report.facts["records"]["train"] == {"labelled": 150, "unlabelled": 10}
-    fits = 3 + 2 * 2 + (len(ARMS) + 3 + 2) * 5 + 2 * 2
+    fits = 3 + 2 * 2 + (len(ARMS) + 3 + 5) * 5 + 2 * 2
     assert report.cost["classifiers"] == fits
     assert report.cost["gradient_steps"] == fits * 40
     assert report.cost["flops"] == fits * report.cost["flops_a_classifier"] > 0
     assert [one["real_records"] for one in report.facts["learning_curve"]] == [76, 150, 210]
     assert report.facts["seeds"]["used"] == 5
     assert "accuracy changes by" in report.facts["summary"][0]
-    assert set(report.facts["students"]) == {"self_trained", "supervised_student"}
+    assert report.cost["labeller_steps"] == 2 * 5 * 10  # the GAN's and its control's, five seeds, ten steps
+    students = {"self_trained", "supervised_student", "spread_student", "network_student", "gan_student"}
+    assert set(report.facts["students"]) == students
     assert report["self_trained_accuracy"].n == 180
     assert report["real_accuracy"].n == 180
     assert report["trts_accuracy"].n == 300
@@ -95,7 +118,7 @@ def test_the_classifier_that_is_kept_is_the_one_that_was_measured(evaluated):
 def test_the_table_of_arms_holds_every_network_and_agrees_with_the_report(evaluated):
     with (evaluated / "evaluate" / "arms.csv").open(encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
-    assert len(rows) == (len(ARMS) + 2) * 5
+    assert len(rows) == (len(ARMS) + 5) * 5
     report = read_report(evaluated / "evaluate")
     for arm in (*ARMS, "self_trained", "supervised_student"):
         found = np.mean([float(row["accuracy"]) for row in rows if row["arm"] == arm])
@@ -118,7 +141,6 @@ def test_the_params_file_s_own_section_is_valid():
     [
         ("looks", (4, 8), r"looks must be rising numbers of seeds from 5 on, got \[4, 8\]"),
         ("learning_curve", LearningCurve(fractions=(), num_seeds=6), "must not exceed the first of looks, got 6 and 5"),
-        ("unlabelled_share", 0.0, "unlabelled_share must lie between 0 and 1, got 0.0"),
         ("flip", 1.5, "flip must lie in 0..1, got 1.5"),
         ("shippable", (), "shippable must hold at least one"),
         ("margin", -0.1, "margin must lie in"),

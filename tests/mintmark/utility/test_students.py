@@ -28,12 +28,12 @@ def test_students_run_only_where_something_is_unlabelled(toy_images):
     assert school.unlabelled.ids == mixed.ids[3:5]
 
 
-def test_a_student_learns_labelled_records_and_what_was_labelled_for_it(toy_images, recipe):
+def test_a_student_learns_labelled_records_and_what_was_labelled_for_it(toy_images, recipe, crew):
     labelled, unlabelled = toy_images(num=9), hidden(toy_images(num=12, seed=1))
     school = replace(open_school(unlabelled, share=0.25), students=STUDENTS)
     teachers = [SmallCNN((8, 8, 1), 3, 2).eval() for _ in range(2)]
     bent = Augmentation(shift=0.1)
-    fits = school.fits(labelled, teachers=teachers, seeds=[4, 5], recipe=recipe, augmentation=bent)
+    fits = school.fits(labelled, teachers=teachers, seeds=[4, 5], recipe=recipe, augmentation=bent, crew=crew)
     named = [(one.name, one.seed) for one in fits]
     assert named == [(name, seed) for name in ("supervised_student", "self_trained") for seed in (4, 5)]
     for fit, teacher, pool in zip(fits, teachers * 2, [labelled] * 2 + [unlabelled] * 2, strict=True):
