@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from jaxtyping import Float64, UInt8
 
+from mintmark.classify.networks import SmallCNN
 from mintmark.classify.training import Recipe, train_classifier
 from mintmark.data.images import ImageSet, to_unit
 from mintmark.fidelity.dinov2 import Dinov2
@@ -30,6 +31,7 @@ def trained(train: ImageSet, *, recipe: Recipe, seed: int, device: torch.device)
     """
     images, codes = train.tensors()
     network = train_classifier(images, codes, num_classes=len(train.classes), recipe=recipe, seed=seed, device=device)
+    assert isinstance(network, SmallCNN)  # what is trained where no other kind is asked for
 
     def embed(images: np.ndarray) -> torch.Tensor:
         return _batched(images, lambda part: network.features(to_unit(part).to(device)), size=TRAINED_BATCH)

@@ -7,7 +7,7 @@ semi-supervised GAN's discriminator, or the neighbours in a graph. Knows nothing
 import torch
 from jaxtyping import Float, Int64
 
-from mintmark.classify.networks import SmallCNN
+from mintmark.classify.networks import Classifier
 from mintmark.classify.training import Recipe, Synthetic, train_classifier
 from mintmark.errors import BadInput
 
@@ -21,7 +21,7 @@ def train_student(
     recipe: Recipe,
     seed: int,
     device: torch.device | str = "cpu",
-) -> SmallCNN:
+) -> Classifier:
     """Train on the labels where there are any, and on the beliefs where there are none.
 
     Args:
