@@ -25,14 +25,16 @@ from mintmark.errors import BadInput
 from mintmark.evidence import Measurement, Report, write_report
 from mintmark.files import PARTIAL, whole_file
 from mintmark.gan import checkpoint, diagnosis
+from mintmark.gan.config import Config
 from mintmark.gan.cost import step_flops
+from mintmark.gan.family import AnyGenerator
 from mintmark.gan.history import COLUMNS, as_csv, summarise
 from mintmark.gan.model import save_discriminator, save_generator
-from mintmark.gan.networks import Generator
 from mintmark.gan.parallel import Group
 from mintmark.gan.pictures import sample_grid
 from mintmark.gan.sampling import sample
-from mintmark.gan.training import Config, State, Step, initial_state, train
+from mintmark.gan.state import State, initial_state
+from mintmark.gan.training import Step, train
 from mintmark.progress import track
 from tasks import processes
 from tasks.params import main
@@ -159,7 +161,9 @@ def _fit(
             if group.leads and state.step % params.checkpoint_every == 0:
                 checkpoint.save(path, state, rows)
     except FloatingPointError as error:
-        raise BadInput(f"training diverged at {error}; lower the learning rates or raise penalty_weight") from error
+        raise BadInput(
+            f"training diverged at {error}; lower the learning rates or raise the penalties' weights"
+        ) from error
     return state, rows
 
 
@@ -189,7 +193,7 @@ def _write_weights(out_dir: Path, params: Params, state: State, classes: tuple[s
     save_discriminator(out_dir / "discriminator.safetensors", state.discriminator, classes=classes, facts=facts)
 
 
-def _draw_samples(path: Path, generator: Generator, classes: tuple[str, ...], seed: int) -> None:
+def _draw_samples(path: Path, generator: AnyGenerator, classes: tuple[str, ...], seed: int) -> None:
     """A row of samples for each of the first classes."""
     shown = classes[:MOST_GRID_ROWS]
     codes = np.repeat(np.arange(len(shown)), GRID_COLUMNS)

@@ -11,9 +11,10 @@ from jaxtyping import Float64
 
 from mintmark import weights
 from mintmark.errors import BadInput
-from mintmark.gan.training import State
+from mintmark.gan.state import State
 
 KIND = "gan-checkpoint"
+NUMBERS = ("step", "penalty", "probability", "signs")
 
 
 def save(path: Path, state: State, history: Float64[torch.Tensor, "rows columns"]) -> None:
@@ -24,7 +25,7 @@ def save(path: Path, state: State, history: Float64[torch.Tensor, "rows columns"
     for name, optimizer in _optimizers(state).items():
         moments = optimizer.state_dict()["state"]
         tensors |= {f"{name}/{row}/{key}": tensor for row, kept in moments.items() for key, tensor in kept.items()}
-    weights.save(path, tensors, {"kind": KIND, "step": state.step, "penalty": state.penalty})
+    weights.save(path, tensors, {"kind": KIND} | {name: getattr(state, name) for name in NUMBERS})
 
 
 def restore(path: Path, state: State) -> Float64[torch.Tensor, "rows columns"]:
@@ -45,7 +46,8 @@ def restore(path: Path, state: State) -> Float64[torch.Tensor, "rows columns"]:
             moments.setdefault(int(row), {})[kept] = tensor
         optimizer.load_state_dict(optimizer.state_dict() | {"state": moments})
     state.rng.set_state(tensors["rng"])
-    state.step, state.penalty = metadata["step"], metadata["penalty"]
+    for name in NUMBERS:
+        setattr(state, name, metadata[name])
     return tensors["history"]
 
 

@@ -35,6 +35,8 @@ SECTION = {
     "history_every": 2,
     "recipe": {
         "loss": "relativistic",
+        "conditioning": "projection",
+        "classifier_weight": 1.0,
         "latent_size": 4,
         "generator_width": 4,
         "discriminator_width": 4,
@@ -43,10 +45,13 @@ SECTION = {
         "discriminator_learning_rate": 1.0e-3,
         "beta1": 0.0,
         "beta2": 0.99,
-        "penalty_weight": 0.05,
+        "r1_weight": 0.05,
+        "r2_weight": 0.05,
+        "lipschitz_weight": 0.0,
         "penalty_interval": 2,
         "diversity_weight": 1.0,
         "augmentation": {"translation": 0.125, "cutout": 0.25, "colour": 0.2},
+        "adaptive": None,
         "ema_decay": 0.9,
         "precision": "float32",
     },
@@ -258,7 +263,7 @@ def test_only_the_same_params_and_data_resume(data_dir, toy_images, monkeypatch,
     if change == "seed":
         changes = {"seed": 2}
     elif change == "recipe":
-        changes = {"recipe": SECTION["recipe"] | {"penalty_weight": 0.1}}
+        changes = {"recipe": SECTION["recipe"] | {"r1_weight": 0.1}}
     elif change == "data":
         write_images(data_dir / "split" / "train.parquet", toy_images(num=60, seed=3))
     run(params_of(**changes), data_dir)
