@@ -2,11 +2,15 @@
 
 import math
 from dataclasses import dataclass, fields
+from typing import Literal
 
 from mintmark.devices import PrecisionName
+from mintmark.gan import sizes
 from mintmark.gan.augmentation import Augmentation
 from mintmark.gan.family import ConditioningName
 from mintmark.gan.losses import LOSSES, LossName
+
+Size = Literal["auto"] | int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,8 +36,8 @@ class Adaptive:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Config:
-    """The whole recipe of one training.
+class Recipe:
+    """The whole recipe of one training, in which sizes may be left open.
 
     Attributes:
         loss: A key of `LOSSES`.
@@ -41,8 +45,9 @@ class Config:
             twin) or "per_class" (a pair of networks for each class).
         classifier_weight: Weight of the class losses of auxiliary conditioning; without effect on the others.
         latent_size: Length of the generator's noise vector.
-        generator_width, discriminator_width: Channels at full resolution; they double at each halving.
-        batch_size: Real images a step, and as many fake ones.
+        generator_width, discriminator_width: Channels at full resolution, which double at each halving; "auto" by the
+            size of the images (`mintmark/gan/sizes.py`).
+        batch_size: Real images a step, and as many fake ones; "auto" by the size and number of the images.
         generator_learning_rate, discriminator_learning_rate: Adam's step size.
         beta1, beta2: Adam's decay rates.
         r1_weight, r2_weight: Gamma of gamma / 2 E |dD/dx|^2 at real and at fake images; 0 leaves it out.
@@ -59,9 +64,9 @@ class Config:
     conditioning: ConditioningName
     classifier_weight: float
     latent_size: int
-    generator_width: int
-    discriminator_width: int
-    batch_size: int
+    generator_width: Size
+    discriminator_width: Size
+    batch_size: Size
     generator_learning_rate: float
     discriminator_learning_rate: float
     beta1: float
@@ -90,10 +95,29 @@ class Config:
                 f"differences, so that their sign tells nothing; with {' or '.join(able)} it can adapt"
             )
 
+    def settled(self, shape: tuple[int, int, int], *, num_records: int) -> "Config":
+        """The same recipe with sizes for images of this shape."""
+        open_sizes = {
+            "generator_width": sizes.generator_width(shape),
+            "discriminator_width": sizes.discriminator_width(shape),
+            "batch_size": sizes.batch_size(shape, num_records=num_records),
+        }
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
+        return Config(**(values | {key: value for key, value in open_sizes.items() if values[key] == "auto"}))
 
-def _check_numbers(config: Config) -> None:
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Config(Recipe):
+    """A recipe without open sizes, by which a training can be carried out."""
+
+    generator_width: int
+    discriminator_width: int
+    batch_size: int
+
+
+def _check_numbers(config: Recipe) -> None:
     for key in ("latent_size", "generator_width", "discriminator_width", "batch_size", "penalty_interval"):
-        if getattr(config, key) < 1:
+        if getattr(config, key) != "auto" and getattr(config, key) < 1:
             raise ValueError(f"{key} must be at least 1, got {getattr(config, key)}")
     for key in ("generator_learning_rate", "discriminator_learning_rate"):
         if getattr(config, key) <= 0:

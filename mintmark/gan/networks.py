@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional
 
 COARSEST = 7
-MOST_DOUBLINGS = 3  # channels double at each halving, at most this often
+MOST_DOUBLINGS = 5  # channels double at each halving, at most this often
 SLOPE = 0.2
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from bench.reporting import at_most, finish
+from bench.reporting import at_least, at_most, finish
 
 
 def test_a_goal_holds_the_median_against_what_it_may_be(capsys: pytest.CaptureFixture[str]):
@@ -19,6 +19,14 @@ def test_a_goal_holds_the_median_against_what_it_may_be(capsys: pytest.CaptureFi
     assert line["goals"][1]["met"] is False
     assert line["details"] == {"runs": 3}
     assert "NO" in said.err
+
+
+def test_a_goal_may_be_the_least(capsys: pytest.CaptureFixture[str]):
+    assert at_least(2.0, "kept", [1.0, 2.0, 9.0], unit="ratio").met
+    broken = at_least(2.0, "broken", [1.9], unit="ratio")
+    assert not broken.met
+    finish("x", [broken], {})
+    assert ">= 2" in capsys.readouterr().err
 
 
 def test_what_json_cannot_carry_is_refused():
