@@ -25,14 +25,17 @@ from mintmark.errors import BadInput
 from mintmark.evidence import Measurement, Report, write_report
 from mintmark.files import PARTIAL, whole_file
 from mintmark.gan import checkpoint, diagnosis
+from mintmark.gan.config import Config, Recipe
 from mintmark.gan.cost import step_flops
+from mintmark.gan.family import AnyGenerator
 from mintmark.gan.history import COLUMNS, as_csv, summarise
 from mintmark.gan.model import save_discriminator, save_generator
-from mintmark.gan.networks import Generator
 from mintmark.gan.parallel import Group
 from mintmark.gan.pictures import sample_grid
 from mintmark.gan.sampling import sample
-from mintmark.gan.training import Config, State, Step, initial_state, train
+from mintmark.gan.signs import Signs, convergence_signs, coverage_signs, memory_signs, spread_signs
+from mintmark.gan.state import State, initial_state
+from mintmark.gan.training import Step, train
 from mintmark.progress import track
 from tasks import processes
 from tasks.params import main
@@ -40,6 +43,7 @@ from tasks.params import main
 GRID_COLUMNS = 10
 MOST_GRID_ROWS = 20
 MOST_LOGITS = 1000  # of each set, at each row of the history
+MOST_SAMPLES = 10_000  # of which collapse is told
 SMALLEST_SIDE, LARGEST_SIDE, MOST_CHANNELS = 8, 256, 4
 
 
@@ -65,7 +69,7 @@ class Params:
     steps: int
     checkpoint_every: int
     history_every: int
-    recipe: Config
+    recipe: Recipe
 
     def __post_init__(self) -> None:
         for key in ("threads", "steps", "checkpoint_every", "history_every"):
@@ -91,18 +95,22 @@ def run(params: Params, data_dir: Path) -> None:
     everything = read_images(split_dir / "train.parquet")
     train_set = _trainable(everything, split_dir / "train.parquet")
     validation = read_images(split_dir / "validation.parquet").labelled()
+    recipe = params.recipe.settled(train_set.shape, num_records=len(train_set))
     with processes.joined(device) as group:
         folder = out_dir / PARTIAL / _key(params, device, group, split_dir)
-        state, rows = _fit(params, group, train_set, validation, folder)
+        state, rows = _fit(params, recipe, group, train_set=train_set, validation=validation, folder=folder)
     if not group.leads:
         return
-    _write_weights(out_dir, params, state, train_set.classes)
+    _write_weights(out_dir, params, recipe, state, train_set.classes)
     with whole_file(out_dir / "history.csv") as partial:
         partial.write_text(as_csv(rows), encoding="utf-8")
     generator = state.average.cpu()
     _draw_samples(out_dir / "samples.png", generator, train_set.classes, params.seed)
+    signs = _signs(state, rows, train_set, validation, params.seed)
     num_unlabelled = len(everything) - len(train_set)
-    write_report(_report(params, state, train_set, validation, num_unlabelled=num_unlabelled), out_dir)
+    write_report(_report(recipe, state, train_set, signs, num_unlabelled=num_unlabelled), out_dir)
+    for sentence in _findings(signs) or ["No sign of collapse or divergence."]:
+        print(f"train_gan: {sentence}", flush=True)
     shutil.rmtree(out_dir / PARTIAL, ignore_errors=True)
 
 
@@ -133,10 +141,10 @@ def _key(params: Params, device: torch.device, group: Group, split_dir: Path) ->
 
 
 def _fit(
-    params: Params, group: Group, train_set: ImageSet, validation: ImageSet, folder: Path
+    params: Params, recipe: Config, group: Group, *, train_set: ImageSet, validation: ImageSet, folder: Path
 ) -> tuple[State, torch.Tensor]:
     """The state after all steps, from the checkpoint in `folder` if there is one, and the history."""
-    device, recipe, num_classes = pick_device(params.device), params.recipe, len(train_set.classes)
+    device, num_classes = pick_device(params.device), len(train_set.classes)
     state = initial_state(train_set.shape, num_classes=num_classes, config=recipe, seed=params.seed, device=device)
     rows = torch.zeros((0, len(COLUMNS)), dtype=torch.float64)
     path = folder / "checkpoint.safetensors"
@@ -159,7 +167,9 @@ def _fit(
             if group.leads and state.step % params.checkpoint_every == 0:
                 checkpoint.save(path, state, rows)
     except FloatingPointError as error:
-        raise BadInput(f"training diverged at {error}; lower the learning rates or raise penalty_weight") from error
+        raise BadInput(
+            f"training diverged at {error}; lower the learning rates or raise the penalties' weights"
+        ) from error
     return state, rows
 
 
@@ -178,18 +188,17 @@ def _row(taken: list[Step], state: State, train_set: ImageSet, validation: Image
 
 def _logits(state: State, images: ImageSet) -> np.ndarray:
     """The discriminator's output on evenly spaced records, at most `MOST_LOGITS`."""
-    chosen = images.take(np.linspace(0, len(images) - 1, min(len(images), MOST_LOGITS)).astype(np.int64))
-    return diagnosis.logits(state.discriminator, *chosen.tensors())
+    return diagnosis.logits(state.discriminator, *_some(images, MOST_LOGITS).tensors())
 
 
-def _write_weights(out_dir: Path, params: Params, state: State, classes: tuple[str, ...]) -> None:
+def _write_weights(out_dir: Path, params: Params, recipe: Config, state: State, classes: tuple[str, ...]) -> None:
     # the audit's shadow GANs are trained by this recipe
-    facts = {"steps": state.step, "seed": params.seed, "recipe": asdict(params.recipe)}
+    facts = {"steps": state.step, "seed": params.seed, "recipe": asdict(recipe)}
     save_generator(out_dir / "generator.safetensors", state.average, classes=classes, facts=facts)
     save_discriminator(out_dir / "discriminator.safetensors", state.discriminator, classes=classes, facts=facts)
 
 
-def _draw_samples(path: Path, generator: Generator, classes: tuple[str, ...], seed: int) -> None:
+def _draw_samples(path: Path, generator: AnyGenerator, classes: tuple[str, ...], seed: int) -> None:
     """A row of samples for each of the first classes."""
     shown = classes[:MOST_GRID_ROWS]
     codes = np.repeat(np.arange(len(shown)), GRID_COLUMNS)
@@ -201,14 +210,24 @@ def _draw_samples(path: Path, generator: Generator, classes: tuple[str, ...], se
         figure.savefig(partial, format="png", metadata={"Software": None})
 
 
-def _report(params: Params, state: State, train_set: ImageSet, validation: ImageSet, *, num_unlabelled: int) -> Report:
+def _findings(signs: list[Signs]) -> list[str]:
+    return [sentence for one in signs for sentence in one.findings]
+
+
+def _report(
+    recipe: Config,
+    state: State,
+    train_set: ImageSet,
+    signs: list[Signs],
+    *,
+    num_unlabelled: int,
+) -> Report:
     train_counts = np.bincount(train_set.codes, minlength=len(train_set.classes)).tolist()
-    flops = step_flops(train_set.shape, num_classes=len(train_set.classes), config=params.recipe)
+    flops = step_flops(train_set.shape, num_classes=len(train_set.classes), config=recipe)
     return Report(
         stage="train_gan",
         measurements=(
-            _memory(params, state, train_set, validation),
-            *_coverage(params, state, train_set, validation),
+            *(measurement for one in signs for measurement in one.measurements),
             Measurement(
                 name="unlabelled_left_out",
                 value=float(num_unlabelled),
@@ -219,8 +238,9 @@ def _report(params: Params, state: State, train_set: ImageSet, validation: Image
         ),
         headline=("train_validation_logit_auc", "validation_coverage"),
         facts={
+            "findings": _findings(signs),
             "train_records": dict(zip(train_set.classes, train_counts, strict=True)),
-            "precision": _precision(params, state),
+            "precision": _precision(recipe, state),
             "parameters": {
                 "generator": sum(one.numel() for one in state.generator.parameters()),
                 "discriminator": sum(one.numel() for one in state.discriminator.parameters()),
@@ -230,60 +250,31 @@ def _report(params: Params, state: State, train_set: ImageSet, validation: Image
     )
 
 
-def _precision(params: Params, state: State) -> str:
+def _precision(recipe: Config, state: State) -> str:
     """What "auto" came to."""
     height, width, _ = state.generator.shape
     device = next(state.discriminator.parameters()).device
-    precision = pick_precision(params.recipe.precision, device=device, height=height, width=width)
+    precision = pick_precision(recipe.precision, device=device, height=height, width=width)
     return str(precision).removeprefix("torch.")
 
 
-def _memory(params: Params, state: State, train_set: ImageSet, validation: ImageSet) -> Measurement:
-    found = None
-    if len(validation):
-        found = diagnosis.memory(
-            diagnosis.logits(state.discriminator, *train_set.tensors()),
-            diagnosis.logits(state.discriminator, *validation.tensors()),
-            rng=np.random.default_rng(params.seed),
-        )
-    return Measurement(
-        name="train_validation_logit_auc",
-        value=found and found.value,
-        low=found and found.low,
-        high=found and found.high,
-        level=0.95,
-        unit="auc",
-        n=len(train_set) + len(validation),
-        note="How well the discriminator tells its training images from others; 0.5 where it learnt none by heart.",
-    )
-
-
-def _coverage(params: Params, state: State, train_set: ImageSet, validation: ImageSet) -> list[Measurement]:
-    """Of validation by as many samples as there are training records, and by those records themselves."""
+def _signs(state: State, rows: torch.Tensor, train_set: ImageSet, validation: ImageSet, seed: int) -> list[Signs]:
+    """Of as many samples as there are training records, in the same classes, but at most `MOST_SAMPLES`."""
+    judged = [diagnosis.logits(state.discriminator, *part.tensors()) for part in (train_set, validation)]
     real, _ = validation.tensors()
-    known, _ = train_set.tensors()
-    samples = torch.cat(list(sample(state.average.cpu(), train_set.codes, seed=params.seed)))
-    candidates = {
-        "validation_coverage": (samples, "generated images"),
-        "validation_coverage_by_train": (known, "training images: what a perfect generator would reach"),
-    }
-    measured = []
-    for name, (images, words) in candidates.items():
-        found = diagnosis.coverage(real, images) if len(real) > 1 else None
-        measured.append(
-            Measurement(
-                name=name,
-                value=found and found.value,
-                low=found and found.low,
-                high=found and found.high,
-                level=0.95,
-                unit="rate",
-                n=len(real),
-                control="validation_coverage_by_train" if name == "validation_coverage" else None,
-                note=f"Share of validation images with a near neighbour among {words}; low after mode collapse.",
-            )
-        )
-    return measured
+    known, codes = _some(train_set, MOST_SAMPLES).tensors()
+    samples = torch.cat(list(sample(state.average.cpu(), codes.numpy(), seed=seed)))
+    return [
+        memory_signs(*judged, rng=np.random.default_rng(seed)),
+        coverage_signs(real, samples, known),
+        spread_signs(samples, codes, known, codes, train_set.classes),
+        convergence_signs(rows),
+    ]
+
+
+def _some(images: ImageSet, most: int) -> ImageSet:
+    """Evenly spaced records."""
+    return images.take(np.linspace(0, len(images) - 1, min(len(images), most)).astype(np.int64))
 
 
 if __name__ == "__main__":

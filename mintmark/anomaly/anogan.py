@@ -20,7 +20,7 @@ from jaxtyping import Float, Int64
 
 from mintmark.anomaly.detector import Explanation, explained, require_shape
 from mintmark.errors import BadInput
-from mintmark.gan.networks import Discriminator, Generator
+from mintmark.gan.family import AnyDiscriminator, AnyGenerator
 from mintmark.progress import track
 
 BANK_BLOCK = 512
@@ -79,8 +79,8 @@ class Found(NamedTuple):
 class AnoGan:
     """A generator, a discriminator, and the way to search them."""
 
-    generator: Generator
-    discriminator: Discriminator
+    generator: AnyGenerator
+    discriminator: AnyDiscriminator
     search: Search
     bank: Bank
 
@@ -189,8 +189,8 @@ class AnoGan:
 def fit(
     normals: Float[torch.Tensor, "n channels height width"],
     *,
-    generator: Generator,
-    discriminator: Discriminator,
+    generator: AnyGenerator,
+    discriminator: AnyDiscriminator,
     search: Search,
     seed: int,
 ) -> AnoGan:

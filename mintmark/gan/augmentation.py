@@ -35,21 +35,37 @@ class Augmentation:
                 raise ValueError(f"{key} must lie between 0 and 1, got {getattr(self, key)}")
 
 
-def augment(images: Images, augmentation: Augmentation, *, rng: torch.Generator, group: Group = ALONE) -> Images:
+def augment(
+    images: Images,
+    augmentation: Augmentation,
+    *,
+    rng: torch.Generator,
+    probability: float | None = None,
+    group: Group = ALONE,
+) -> Images:
     """The images, each under its own random transformation, differentiable in the images.
 
     Args:
         images: Pixels in [-1, 1].
         augmentation: How strongly.
         rng: A CPU generator, whatever device the images are on.
+        probability: With which each transformation befalls an image, by itself (Karras et al. 2020, section 2.2);
+            None for always, without a draw.
         group: The processes of which each holds its rows of the images; they draw for all rows alike.
     """
+
+    def some(before: Images, after: Images) -> Images:
+        if probability is None:
+            return after
+        draws = group.mine(torch.rand((len(images) * group.size, 1, 1, 1), generator=rng))
+        return torch.where((draws < probability).to(images.device), after, before)
+
     if augmentation.colour > 0 and images.shape[1] == COLOUR_CHANNELS:
-        images = recolour(images, augmentation.colour, rng=rng, group=group)
+        images = some(images, recolour(images, augmentation.colour, rng=rng, group=group))
     if augmentation.translation > 0:
-        images = translate(images, augmentation.translation, rng=rng, group=group)
+        images = some(images, translate(images, augmentation.translation, rng=rng, group=group))
     if augmentation.cutout > 0:
-        images = cut_out(images, augmentation.cutout, rng=rng, group=group)
+        images = some(images, cut_out(images, augmentation.cutout, rng=rng, group=group))
     return images
 
 

@@ -14,7 +14,7 @@ from mintmark import weights
 from mintmark.errors import BadInput
 
 KIND = "gan-checkpoint"
-NUMBERS = ("step", "penalty")  # of a state; not every training has a penalty
+NUMBERS = ("step", "penalty", "probability", "signs")  # of a state; not every training has all of them
 
 
 @runtime_checkable

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float64, Int64
 
-from mintmark.gan.networks import Discriminator
+from mintmark.gan.family import AnyDiscriminator
 from mintmark.intervals import Interval, auc_bootstrap, proportion
 from mintmark.neighbours import nearest
 
@@ -17,7 +17,9 @@ BATCH_SIZE = 512
 
 
 @torch.no_grad()
-def logits(discriminator: Discriminator, images: Images, codes: Int64[torch.Tensor, " n"]) -> Float64[np.ndarray, " n"]:
+def logits(
+    discriminator: AnyDiscriminator, images: Images, codes: Int64[torch.Tensor, " n"]
+) -> Float64[np.ndarray, " n"]:
     """The discriminator's output on images as they are, on whatever device it is."""
     device = next(discriminator.parameters()).device
     parts = [

@@ -18,6 +18,7 @@ COLUMNS = (
     "real_logit",
     "fake_logit",
     "penalty",
+    "augmentation_probability",
     "train_logit",
     "validation_logit",
 )
@@ -35,10 +36,18 @@ def summarise(
             they are learnt by heart.
     """
     taken = list(steps)
-    losses = [
-        (step.generator_loss, step.discriminator_loss, step.real_logit, step.fake_logit, step.penalty) for step in taken
+    numbers = [
+        (
+            step.generator_loss,
+            step.discriminator_loss,
+            step.real_logit,
+            step.fake_logit,
+            step.penalty,
+            step.probability,
+        )
+        for step in taken
     ]
-    means = torch.tensor(losses, dtype=torch.float64).mean(dim=0)
+    means = torch.tensor(numbers, dtype=torch.float64).mean(dim=0)
     number = torch.tensor([taken[-1].number], dtype=torch.float64)
     logits = torch.tensor([train_logit, validation_logit], dtype=torch.float64)
     return torch.cat([number, means, logits])

@@ -2,53 +2,52 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
+
+import torch
 
 from mintmark import weights
 from mintmark.errors import BadInput
-from mintmark.gan.networks import Discriminator, Generator
+from mintmark.gan.family import AnyDiscriminator, AnyGenerator
+from mintmark.gan.networks import AuxiliaryDiscriminator, Discriminator, Generator
+from mintmark.gan.per_class import PerClassDiscriminator, PerClassGenerator
 
-GENERATOR_KIND = "conditional-generator"
-DISCRIMINATOR_KIND = "projection-discriminator"
+GENERATORS: dict[str, type[AnyGenerator]] = {
+    "conditional-generator": Generator,
+    "per-class-generator": PerClassGenerator,
+}
+DISCRIMINATORS: dict[str, type[AnyDiscriminator]] = {
+    "projection-discriminator": Discriminator,
+    "auxiliary-discriminator": AuxiliaryDiscriminator,
+    "per-class-discriminator": PerClassDiscriminator,
+}
+Network = TypeVar("Network", bound=torch.nn.Module)
 
 
 class LoadedGenerator(NamedTuple):
     """A generator in eval mode on the CPU, and the names of its classes in the order of their codes."""
 
-    network: Generator
+    network: AnyGenerator
     classes: tuple[str, ...]
 
 
 class LoadedDiscriminator(NamedTuple):
     """A discriminator in eval mode on the CPU, and the names of its classes in the order of their codes."""
 
-    network: Discriminator
+    network: AnyDiscriminator
     classes: tuple[str, ...]
 
 
-def save_generator(path: Path, generator: Generator, *, classes: tuple[str, ...], facts: Mapping[str, Any]) -> None:
+def save_generator(path: Path, generator: AnyGenerator, *, classes: tuple[str, ...], facts: Mapping[str, Any]) -> None:
     """Write weights, architecture and class names; `facts` are further JSON values (steps, loss) for a reader."""
-    architecture = {
-        "shape": generator.shape,
-        "num_classes": generator.num_classes,
-        "latent_size": generator.latent_size,
-        "width": generator.width,
-    }
-    metadata = {"kind": GENERATOR_KIND, "architecture": architecture, "classes": classes, "facts": facts}
-    weights.save(path, generator.state_dict(), metadata)
+    _save(path, generator, GENERATORS, classes=classes, facts=facts)
 
 
 def save_discriminator(
-    path: Path, discriminator: Discriminator, *, classes: tuple[str, ...], facts: Mapping[str, Any]
+    path: Path, discriminator: AnyDiscriminator, *, classes: tuple[str, ...], facts: Mapping[str, Any]
 ) -> None:
     """Write weights, architecture and class names; `facts` are further JSON values (steps, loss) for a reader."""
-    architecture = {
-        "shape": discriminator.shape,
-        "num_classes": discriminator.num_classes,
-        "width": discriminator.width,
-    }
-    metadata = {"kind": DISCRIMINATOR_KIND, "architecture": architecture, "classes": classes, "facts": facts}
-    weights.save(path, discriminator.state_dict(), metadata)
+    _save(path, discriminator, DISCRIMINATORS, classes=classes, facts=facts)
 
 
 def load_generator(path: Path) -> LoadedGenerator:
@@ -57,10 +56,7 @@ def load_generator(path: Path) -> LoadedGenerator:
     Raises:
         BadInput: the file is missing or holds no generator.
     """
-    tensors, stored, classes = _load(path, GENERATOR_KIND)
-    network = Generator(**stored)
-    weights.fill(network, tensors, path)
-    return LoadedGenerator(network.eval().requires_grad_(requires_grad=False), classes)
+    return LoadedGenerator(*_load(path, GENERATORS))
 
 
 def load_discriminator(path: Path) -> LoadedDiscriminator:
@@ -69,16 +65,29 @@ def load_discriminator(path: Path) -> LoadedDiscriminator:
     Raises:
         BadInput: the file is missing or holds no discriminator.
     """
-    tensors, stored, classes = _load(path, DISCRIMINATOR_KIND)
-    network = Discriminator(**stored)
-    weights.fill(network, tensors, path)
-    return LoadedDiscriminator(network.eval().requires_grad_(requires_grad=False), classes)
+    return LoadedDiscriminator(*_load(path, DISCRIMINATORS))
 
 
-def _load(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, Any], tuple[str, ...]]:
+def _save(
+    path: Path,
+    network: AnyGenerator | AnyDiscriminator,
+    kinds: Mapping[str, type[torch.nn.Module]],
+    *,
+    classes: tuple[str, ...],
+    facts: Mapping[str, Any],
+) -> None:
+    (kind,) = [name for name, form in kinds.items() if type(network) is form]
+    metadata = {"kind": kind, "architecture": network.architecture, "classes": classes, "facts": facts}
+    weights.save(path, network.state_dict(), metadata)
+
+
+def _load(path: Path, kinds: Mapping[str, type[Network]]) -> tuple[Network, tuple[str, ...]]:
+    """The network in eval mode, its weights frozen, and the names of its classes."""
     tensors, metadata = weights.load(path)
-    if metadata.get("kind") != kind:
-        raise BadInput(f"{path}: expected a {kind}, got {metadata.get('kind')!r}")
-    architecture = metadata["architecture"]
-    architecture["shape"] = tuple(architecture["shape"])
-    return tensors, architecture, tuple(metadata["classes"])
+    kind = str(metadata.get("kind"))
+    if kind not in kinds:
+        raise BadInput(f"{path}: expected a {' or '.join(kinds)}, got {metadata.get('kind')!r}")
+    stored = metadata["architecture"]
+    network = kinds[kind](**(stored | {"shape": tuple(stored["shape"])}))
+    weights.fill(network, tensors, path)
+    return network.eval().requires_grad_(requires_grad=False), tuple(metadata["classes"])

@@ -1,8 +1,10 @@
-"""The class-conditional generator and its projection discriminator, for images of 8 to 256 pixels a side.
+"""The class-conditional generator and two discriminators, for images of 8 to 256 pixels a side.
 
-Both halve the image until no side exceeds `COARSEST` pixels, so any height and width will do, powers of two or not.
+All halve the image until no side exceeds `COARSEST` pixels, so any height and width will do, powers of two or not.
 Knows nothing of losses, data or files.
 """
+
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int64
@@ -10,8 +12,24 @@ from torch import nn
 from torch.nn import functional
 
 COARSEST = 7
-MOST_DOUBLINGS = 3  # channels double at each halving, at most this often
+MOST_DOUBLINGS = 5  # channels double at each halving, at most this often
 SLOPE = 0.2
+
+
+class View(NamedTuple):
+    """What a discriminator makes of some images and their classes, in one pass.
+
+    Attributes:
+        features: What its last layer sees of each image.
+        logits: What the adversarial losses take.
+        class_logits: Classes by the head that learns them from real images; None where there is no head.
+        twin_logits: Classes by the head that learns them from fake images; None where there is no head.
+    """
+
+    features: Float[torch.Tensor, "n features"]
+    logits: Float[torch.Tensor, " n"]
+    class_logits: Float[torch.Tensor, "n classes"] | None = None
+    twin_logits: Float[torch.Tensor, "n classes"] | None = None
 
 
 def halvings(height: int, width: int) -> list[tuple[int, int]]:
@@ -62,6 +80,16 @@ class Generator(nn.Module):
         self.layers = nn.ModuleList([_StyledLayer(inside, outside, style_size) for inside, outside in pairs])
         self.to_image = nn.Conv2d(channels[-1], image_channels, 3, padding=1)
 
+    @property
+    def architecture(self) -> dict[str, Any]:
+        """The arguments that build such a network, as JSON values."""
+        return {
+            "shape": self.shape,
+            "num_classes": self.num_classes,
+            "latent_size": self.latent_size,
+            "width": self.width,
+        }
+
     def forward(
         self, latents: Float[torch.Tensor, "n latent"], codes: Int64[torch.Tensor, " n"]
     ) -> Float[torch.Tensor, "n channels height width"]:
@@ -92,16 +120,11 @@ def _unit_rms(features: torch.Tensor) -> torch.Tensor:
     return features * torch.rsqrt(features.square().mean(dim=1, keepdim=True) + 1e-6)
 
 
-class Discriminator(nn.Module):
-    """Images and classes to logits, by projection: psi(phi(x)) + <e_y, phi(x)> (Miyato and Koyama 2018, equation 3).
+class _Trunk(nn.Module):
+    """What the discriminators share: phi, which sees features in an image, and psi, which calls features real.
 
     No normalisation: the gradient penalties keep it smooth (Huang et al. 2024), and a logit depends on its own image
     alone.
-
-    Attributes:
-        num_features: Length of the features phi(x).
-        num_classes: Number of classes.
-        shape: (height, width, channels) of the images.
     """
 
     def __init__(self, *, shape: tuple[int, int, int], num_classes: int, width: int) -> None:
@@ -120,11 +143,13 @@ class Discriminator(nn.Module):
         )
         self.last = nn.Conv2d(channels[-1], channels[-1], 3, padding=1)
         self.flat = nn.Linear(channels[-1] * sizes[-1][0] * sizes[-1][1], self.num_features)
-        self.psi = nn.Linear(
-            self.num_features, 1, bias=False
-        )  # a paired loss sees no bias, and Adam would let it drift
-        self.embedding = nn.Embedding(num_classes, self.num_features)
-        nn.init.normal_(self.embedding.weight, std=self.num_features**-0.5)
+        # a paired loss sees no bias, and Adam would let it drift
+        self.psi = nn.Linear(self.num_features, 1, bias=False)
+
+    @property
+    def architecture(self) -> dict[str, Any]:
+        """The arguments that build such a network, as JSON values."""
+        return {"shape": self.shape, "num_classes": self.num_classes, "width": self.width}
 
     def features(self, images: Float[torch.Tensor, "n channels height width"]) -> Float[torch.Tensor, "n features"]:
         """What the last layer sees of each image, phi(x)."""
@@ -134,17 +159,68 @@ class Discriminator(nn.Module):
         maps = functional.leaky_relu(self.last(maps), SLOPE)
         return functional.leaky_relu(self.flat(maps.flatten(1)), SLOPE)
 
+
+class Discriminator(_Trunk):
+    """Images and classes to logits, by projection: psi(phi(x)) + <e_y, phi(x)> (Miyato and Koyama 2018, equation 3).
+
+    Attributes:
+        num_features: Length of the features phi(x).
+        num_classes: Number of classes.
+        shape: (height, width, channels) of the images.
+    """
+
+    def __init__(self, *, shape: tuple[int, int, int], num_classes: int, width: int) -> None:
+        super().__init__(shape=shape, num_classes=num_classes, width=width)
+        self.embedding = nn.Embedding(num_classes, self.num_features)
+        nn.init.normal_(self.embedding.weight, std=self.num_features**-0.5)
+
     def forward(
         self, images: Float[torch.Tensor, "n channels height width"], codes: Int64[torch.Tensor, " n"]
     ) -> Float[torch.Tensor, " n"]:
         """One logit an image, higher for more real."""
-        return self.judge(self.features(images), codes)
+        return self.view(images, codes).logits
 
-    def judge(
-        self, features: Float[torch.Tensor, "n features"], codes: Int64[torch.Tensor, " n"]
+    def view(self, images: Float[torch.Tensor, "n channels height width"], codes: Int64[torch.Tensor, " n"]) -> View:
+        """Features and logits in one pass."""
+        features = self.features(images)
+        return View(features, self.psi(features).squeeze(1) + (self.embedding(codes) * features).sum(dim=1))
+
+
+class AuxiliaryDiscriminator(_Trunk):
+    """Logits of images alone, and two heads that tell classes: of real images, and, its twin, of fake ones.
+
+    Odena et al. (2017, AC-GAN) have one head; their generator is rewarded for images that are easily classified, so
+    that each class shrinks to its surest images. The twin takes that reward back where the generator already draws more
+    of such images than there are (Gong et al. 2019, TAC-GAN): at the optimum log Q(y|x) - log Q_twin(y|x) is the log
+    ratio of the class posteriors, which added to psi(phi(x)) is the log ratio of the joint densities.
+
+    Attributes:
+        num_features: Length of the features phi(x).
+        num_classes: Number of classes.
+        shape: (height, width, channels) of the images.
+    """
+
+    def __init__(self, *, shape: tuple[int, int, int], num_classes: int, width: int) -> None:
+        super().__init__(shape=shape, num_classes=num_classes, width=width)
+        self.head = nn.Linear(self.num_features, num_classes)
+        self.twin = nn.Linear(self.num_features, num_classes)
+
+    def forward(
+        self, images: Float[torch.Tensor, "n channels height width"], codes: Int64[torch.Tensor, " n"]
     ) -> Float[torch.Tensor, " n"]:
-        """One logit an image, from its features."""
-        return self.psi(features).squeeze(1) + (self.embedding(codes) * features).sum(dim=1)
+        """One logit an image, higher for more real as an image of its class."""
+        features = self.features(images)
+        ratio = self.head(features).log_softmax(dim=1) - self.twin(features).log_softmax(dim=1)
+        return self.psi(features).squeeze(1) + ratio.gather(1, codes[:, None]).squeeze(1)
+
+    def view(
+        self,
+        images: Float[torch.Tensor, "n channels height width"],
+        codes: Int64[torch.Tensor, " n"],  # noqa: ARG002 - as every discriminator
+    ) -> View:
+        """Features, logits of the image alone, and both heads' class logits in one pass."""
+        features = self.features(images)
+        return View(features, self.psi(features).squeeze(1), self.head(features), self.twin(features))
 
 
 def _stride(large: tuple[int, int], small: tuple[int, int]) -> tuple[int, int]:

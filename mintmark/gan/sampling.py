@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int64
 
-from mintmark.gan.networks import Generator
+from mintmark.gan.family import AnyGenerator
 
 
 def sample(
-    network: Generator, codes: Int64[np.ndarray, " n"], *, seed: int, batch_size: int = 512
+    network: AnyGenerator, codes: Int64[np.ndarray, " n"], *, seed: int, batch_size: int = 512
 ) -> Iterator[Float[torch.Tensor, "batch channels height width"]]:
     """Yield images of the wanted classes, in order, at most `batch_size` at a time.
 

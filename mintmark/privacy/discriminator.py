@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int64
 
-from mintmark.gan.networks import Discriminator
+from mintmark.gan.family import AnyDiscriminator
 from mintmark.privacy.likelihood import lira_scores
 from mintmark.privacy.parties import Parties
 from mintmark.privacy.rates import Scores
@@ -19,7 +19,7 @@ BATCH_SIZE = 512
 
 @torch.no_grad()
 def logit_scores(
-    network: Discriminator,
+    network: AnyDiscriminator,
     images: Float[torch.Tensor, "queries channels height width"],
     codes: Int64[np.ndarray, " queries"],
 ) -> Float[np.ndarray, " queries"]:
@@ -43,7 +43,7 @@ def logit_scores(
     return torch.cat(parts).double().numpy()
 
 
-def attack_discriminator(network: Discriminator, parties: Parties, *, shadows: Shadows | None) -> dict[str, Scores]:
+def attack_discriminator(network: AnyDiscriminator, parties: Parties, *, shadows: Shadows | None) -> dict[str, Scores]:
     """Every attack of this threat model.
 
     With shadow models, the score is also calibrated: less the mean logit of those discriminators of the same recipe

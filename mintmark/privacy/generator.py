@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Int64
 
 from mintmark.fidelity.copies import pixels
-from mintmark.gan.networks import Generator
+from mintmark.gan.family import AnyGenerator
 from mintmark.neighbours import nearest
 from mintmark.privacy.likelihood import lira_scores
 from mintmark.privacy.parties import Parties
@@ -58,7 +58,7 @@ class OwnSamples(NamedTuple):
 
 
 @torch.no_grad()
-def sample_own(network: Generator, *, num: int, seed: int) -> OwnSamples:
+def sample_own(network: AnyGenerator, *, num: int, seed: int) -> OwnSamples:
     """Samples of every class in turn, with the latents that made them."""
     latents = torch.randn((num, network.latent_size), generator=torch.Generator().manual_seed(seed))
     codes = torch.arange(num) % network.num_classes
@@ -70,7 +70,7 @@ def sample_own(network: Generator, *, num: int, seed: int) -> OwnSamples:
 
 
 def inversion_scores(
-    network: Generator,
+    network: AnyGenerator,
     queries: Float[torch.Tensor, "queries pixels"],
     *,
     own: OwnSamples,
@@ -94,7 +94,7 @@ def inversion_scores(
 
 
 def _invert(
-    network: Generator, queries: torch.Tensor, latents: torch.Tensor, codes: torch.Tensor, search: Search
+    network: AnyGenerator, queries: torch.Tensor, latents: torch.Tensor, codes: torch.Tensor, search: Search
 ) -> Float[torch.Tensor, " queries"]:
     """The smallest distance met to each query, at most that of the start."""
     latents = latents.clone().requires_grad_(True)
@@ -120,7 +120,7 @@ def attack_own_samples(own: Float[torch.Tensor, "n pixels"], parties: Parties) -
 
 
 def attack_generator(
-    network: Generator, parties: Parties, *, search: Search, seed: int, shadows: Shadows | None
+    network: AnyGenerator, parties: Parties, *, search: Search, seed: int, shadows: Shadows | None
 ) -> dict[str, Scores]:
     """Every attack of this threat model on one generator.
 

@@ -9,7 +9,8 @@ import torch
 from mintmark.classify.networks import Classifier
 from mintmark.classify.training import Recipe, train_classifier
 from mintmark.data.images import ImageSet, synthetic_ids
-from mintmark.gan.networks import Discriminator, Generator
+from mintmark.gan.family import AnyGenerator
+from mintmark.gan.networks import Discriminator
 from mintmark.privacy.memorised import Drill, drill_discriminator
 
 NOISE = 8.0  # grey levels; keeps a mixture of a record with itself from being a copy
@@ -39,13 +40,11 @@ def mixtures(bystanders: ImageSet, *, num: int, rng: np.random.Generator) -> Ima
     return ImageSet(ids=synthetic_ids(images, first=0), codes=codes, images=images, classes=half.classes)
 
 
-def untrained_generator(like: Generator, *, seed: int) -> Generator:
+def untrained_generator(like: AnyGenerator, *, seed: int) -> AnyGenerator:
     """A generator of the same architecture with its first weights, in eval mode."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = Generator(
-            shape=like.shape, num_classes=like.num_classes, latent_size=like.latent_size, width=like.width
-        )
+        network = type(like)(**like.architecture)
     return network.eval().requires_grad_(requires_grad=False)
 
 

@@ -15,7 +15,7 @@ from jaxtyping import Bool
 from mintmark.classify.networks import Classifier
 from mintmark.classify.training import Recipe
 from mintmark.data.images import ImageSet
-from mintmark.gan.networks import Discriminator, Generator
+from mintmark.gan.family import AnyDiscriminator, AnyGenerator
 from mintmark.privacy.classifier import attack_classifier
 from mintmark.privacy.discriminator import attack_discriminator
 from mintmark.privacy.generator import Search, attack_generator, attack_own_samples, sample_own
@@ -160,7 +160,7 @@ def _stranger_classifier(
 
 
 def generator_trials(
-    network: Generator, parties: Parties, *, shadows: Shadows | None, plan: Plan, seed: int
+    network: AnyGenerator, parties: Parties, *, shadows: Shadows | None, plan: Plan, seed: int
 ) -> list[Trial]:
     """The generator; one that replays members; untrained ones."""
     own = sample_own(network, num=plan.search.own_samples, seed=seed).pixels
@@ -189,7 +189,7 @@ def generator_trials(
 
 
 def discriminator_trials(
-    network: Discriminator, release: ImageSet, parties: Parties, *, shadows: Shadows | None, plan: Plan, seed: int
+    network: AnyDiscriminator, release: ImageSet, parties: Parties, *, shadows: Shadows | None, plan: Plan, seed: int
 ) -> list[Trial]:
     """The discriminator; one that knows members by heart; strangers."""
     few = Parties(
@@ -227,6 +227,6 @@ def _overfit_discriminator(release: ImageSet, parties: Parties, drill: Drill, se
 
 
 def _stranger_discriminator(
-    attack: Callable[[Discriminator], Attacks], bystanders: ImageSet, drill: Drill, seed: int
+    attack: Callable[[AnyDiscriminator], Attacks], bystanders: ImageSet, drill: Drill, seed: int
 ) -> Attacks:
     return attack(stranger_discriminator(bystanders, drill=drill, seed=seed))

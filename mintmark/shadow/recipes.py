@@ -13,7 +13,7 @@ from mintmark.classify.augmentation import Augmentation
 from mintmark.classify.training import Recipe
 from mintmark.errors import BadInput
 from mintmark.gan.augmentation import Augmentation as GanAugmentation
-from mintmark.gan.training import Config
+from mintmark.gan.config import Adaptive, Config
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,7 +45,11 @@ def gan_recipe(path: Path) -> GanRecipe:
     """
     stored = _fact(path, "recipe")
     try:
-        config = Config(**(stored | {"augmentation": GanAugmentation(**stored["augmentation"])}))
+        nested = {
+            "augmentation": GanAugmentation(**stored["augmentation"]),
+            "adaptive": stored["adaptive"] and Adaptive(**stored["adaptive"]),
+        }
+        config = Config(**(stored | nested))
         return GanRecipe(config=config, steps=int(_fact(path, "steps")))
     except (TypeError, KeyError, ValueError) as error:
         raise BadInput(f"{path}: expected the recipe of a GAN in its facts, got {error}") from error

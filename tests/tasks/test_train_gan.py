@@ -21,6 +21,8 @@ from mintmark.errors import BadInput
 from mintmark.evidence import read_report
 from mintmark.gan.model import load_discriminator, load_generator
 from mintmark.shadow.recipes import gan_recipe
+from tasks.generate import Params as Generate
+from tasks.generate import run as generate
 from tasks.params import build
 from tasks.train_gan import Params, run
 
@@ -35,6 +37,8 @@ SECTION = {
     "history_every": 2,
     "recipe": {
         "loss": "relativistic",
+        "conditioning": "projection",
+        "classifier_weight": 1.0,
         "latent_size": 4,
         "generator_width": 4,
         "discriminator_width": 4,
@@ -43,10 +47,13 @@ SECTION = {
         "discriminator_learning_rate": 1.0e-3,
         "beta1": 0.0,
         "beta2": 0.99,
-        "penalty_weight": 0.05,
+        "r1_weight": 0.05,
+        "r2_weight": 0.05,
+        "lipschitz_weight": 0.0,
         "penalty_interval": 2,
         "diversity_weight": 1.0,
         "augmentation": {"translation": 0.125, "cutout": 0.25, "colour": 0.2},
+        "adaptive": None,
         "ema_decay": 0.9,
         "precision": "float32",
     },
@@ -101,7 +108,13 @@ def test_the_weights_tell_their_recipe_so_that_a_shadow_can_follow_it(data_dir):
     params = params_of()
     run(params, data_dir)
     found = gan_recipe(data_dir / "train_gan" / "generator.safetensors")
-    assert (found.config, found.steps) == (params.recipe, 5)
+    assert (found.config, found.steps) == (params.recipe.settled((8, 8, 1), num_records=60), 5)
+
+
+def test_open_sizes_are_settled_by_the_records_and_told_to_the_shadows(data_dir):
+    run(params_of(steps=1, recipe=SECTION["recipe"] | {"batch_size": "auto", "discriminator_width": "auto"}), data_dir)
+    config = gan_recipe(data_dir / "train_gan" / "generator.safetensors").config
+    assert (config.batch_size, config.discriminator_width, config.generator_width) == (32, 16, 4)
 
 
 def test_the_report_measures_memory_and_coverage_with_intervals(data_dir):
@@ -118,6 +131,46 @@ def test_the_report_measures_memory_and_coverage_with_intervals(data_dir):
     assert report.facts["precision"] == "float32"
     assert report.cost["steps"] == 5
     assert report.cost["training_flops_without_penalty"] > 0
+
+
+def test_what_went_wrong_is_said_in_the_report_and_at_the_end_of_the_log(data_dir, capsys):
+    run(params_of(), data_dir)  # five steps: grey noise
+    report = read_report(data_dir / "train_gan")
+    (sentence, *_) = report.facts["findings"]
+    assert sentence.startswith("The generator ")
+    assert [line for line in capsys.readouterr().out.splitlines() if line.startswith("train_gan: The")] == [
+        f"train_gan: {one}" for one in report.facts["findings"]
+    ]
+    assert report["class_spread_least"].value <= report["class_spread_median"].value  # type: ignore[operator]
+    assert report["logit_gap"].value is None  # three rows have no quarters
+
+
+WASSERSTEIN = {"loss": "wasserstein", "r1_weight": 0.0, "r2_weight": 0.0, "lipschitz_weight": 10.0}
+ADAPTIVE = {"loss": "non-saturating", "adaptive": {"target": 0.1, "interval": 1, "ramp": 100}}
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [{"loss": "hinge"}, WASSERSTEIN, {"conditioning": "auxiliary"}, {"conditioning": "per_class"}, ADAPTIVE],
+    ids=["hinge", "wasserstein", "auxiliary", "per_class", "adaptive"],
+)
+def test_every_choice_trains_resumes_and_generates_by_class(data_dir, monkeypatch, choice):
+    params = params_of(recipe=SECTION["recipe"] | choice)
+    run(params, data_dir)
+    straight = outs_of(data_dir)
+    with monkeypatch.context() as patch:
+        stop_after(patch, 1)
+        with pytest.raises(KeyboardInterrupt):
+            run(params, data_dir)
+    run(params, data_dir)
+    assert outs_of(data_dir) == straight
+    assert gan_recipe(data_dir / "train_gan" / "generator.safetensors").config == params.recipe.settled(
+        (8, 8, 1), num_records=60
+    )
+    section = {"seed": 3, "threads": 1, "device": "cpu", "rows": 9, "classes": {"class-2": 1.0}, "batch_size": 4}
+    generate(build(Generate, section, name="generate"), data_dir)
+    images = read_images(data_dir / "generate" / "synthetic.parquet")
+    assert (len(images), images.shape, set(images.codes.tolist())) == (9, (8, 8, 1), {2})
 
 
 def test_the_same_inputs_give_the_same_bytes_and_another_seed_does_not(data_dir):
@@ -258,7 +311,7 @@ def test_only_the_same_params_and_data_resume(data_dir, toy_images, monkeypatch,
     if change == "seed":
         changes = {"seed": 2}
     elif change == "recipe":
-        changes = {"recipe": SECTION["recipe"] | {"penalty_weight": 0.1}}
+        changes = {"recipe": SECTION["recipe"] | {"r1_weight": 0.1}}
     elif change == "data":
         write_images(data_dir / "split" / "train.parquet", toy_images(num=60, seed=3))
     run(params_of(**changes), data_dir)

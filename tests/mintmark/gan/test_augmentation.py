@@ -82,3 +82,12 @@ def test_gradients_reach_the_images():
 def test_strengths_outside_zero_to_one_are_refused(key, value):
     with pytest.raises(ValueError, match=f"{key} must lie between 0 and 1"):
         Augmentation(**({"translation": 0.0, "cutout": 0.0, "colour": 0.0} | {key: value}))
+
+
+def test_a_probability_picks_images_one_by_one_and_leaves_the_others_as_they_are():
+    images = torch.rand((400, 1, 8, 8), generator=torch.Generator().manual_seed(0))
+    strong = Augmentation(translation=0.0, cutout=0.5, colour=0.0)
+    for probability, low, high in ((0.0, 0.0, 0.0), (0.3, 0.2, 0.4), (1.0, 1.0, 1.0)):
+        found = augment(images, strong, probability=probability, rng=torch.Generator().manual_seed(1))
+        share = (found != images).flatten(1).any(dim=1).float().mean()
+        assert low <= share <= high

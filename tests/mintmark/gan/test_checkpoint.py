@@ -6,7 +6,8 @@ import torch
 from mintmark import weights
 from mintmark.errors import BadInput
 from mintmark.gan import checkpoint
-from mintmark.gan.training import initial_state, train
+from mintmark.gan.state import initial_state
+from mintmark.gan.training import train
 
 HISTORY = torch.tensor([[1.0, 0.1 + 0.2], [2.0, 1 / 3]], dtype=torch.float64)
 

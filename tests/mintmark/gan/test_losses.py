@@ -7,12 +7,18 @@ from scipy import stats
 
 from mintmark.gan.losses import (
     LOSSES,
+    between,
     class_energy_distance,
-    gradient_penalty,
+    hinge_discriminator,
+    linear_generator,
+    lipschitz_penalty,
     non_saturating_discriminator,
     non_saturating_generator,
     relativistic_discriminator,
     relativistic_generator,
+    squared_slopes,
+    twin_generator,
+    wasserstein_discriminator,
 )
 
 REAL, FAKE = torch.tensor([1.0, 0.0]), torch.tensor([0.0, 2.0])
@@ -29,6 +35,9 @@ def softplus(value):
         (relativistic_generator, (softplus(1) + softplus(-2)) / 2),
         (non_saturating_discriminator, (softplus(-1) + softplus(0)) / 2 + (softplus(0) + softplus(2)) / 2),
         (non_saturating_generator, (softplus(0) + softplus(-2)) / 2),
+        (hinge_discriminator, (0 + 1) / 2 + (1 + 3) / 2),
+        (wasserstein_discriminator, 1 - 0.5),
+        (linear_generator, -1.0),
     ],
 )
 def test_losses_equal_their_formulas_by_hand(loss, expected):
@@ -43,10 +52,37 @@ def test_each_player_gains_what_it_should(name):
     assert losses.generator(apart, together) > losses.generator(apart, apart)
 
 
+def test_the_hinge_asks_for_no_more_than_its_margin():
+    assert hinge_discriminator(torch.tensor([1.5]), torch.tensor([-7.0])).item() == 0
+
+
+def test_the_twin_takes_back_what_easy_images_gain():
+    codes = torch.tensor([0, 1])
+    sure, unsure = torch.tensor([[9.0, 0.0], [0.0, 9.0]]), torch.zeros(2, 2)
+    assert twin_generator(unsure, unsure, codes).item() == 0
+    assert twin_generator(sure, unsure, codes).item() == pytest.approx(math.log1p(math.exp(-9)) - math.log(2), abs=1e-6)
+    assert twin_generator(sure, sure, codes).item() == 0  # no reward for what the fakes already are
+
+
+def test_the_lipschitz_penalty_is_zero_at_slope_one_and_has_a_gradient_everywhere():
+    squares = torch.tensor([1.0, 4.0, 0.0], requires_grad=True)
+    penalty = lipschitz_penalty(squares)
+    penalty.backward()
+    assert penalty.item() == pytest.approx((0 + 1 + 1) / 3, abs=1e-5)
+    assert squares.grad is not None
+    assert squares.grad.isfinite().all()
+
+
+def test_points_between_lie_at_their_shares():
+    real, fake = torch.full((3, 1, 1, 2), 4.0), torch.zeros((3, 1, 1, 2))
+    found = between(real, fake, torch.tensor([0.0, 0.25, 1.0]))
+    assert found[:, 0, 0].tolist() == [[0.0, 0.0], [1.0, 1.0], [4.0, 4.0]]
+
+
 def test_the_penalty_of_a_linear_critic_is_its_squared_weight():
     weight = torch.tensor([[[1.0, 2.0], [-3.0, 0.5]]])
     images = torch.randn(5, 1, 2, 2, requires_grad=True)
-    penalty = gradient_penalty((images * weight).sum(dim=(1, 2, 3)), images)
+    penalty = squared_slopes((images * weight).sum(dim=(1, 2, 3)), images).mean()
     assert penalty.item() == pytest.approx(1 + 4 + 9 + 0.25, abs=1e-5)
 
 
@@ -57,7 +93,7 @@ def test_the_penalty_agrees_with_finite_differences_and_can_be_differentiated():
     def critic(points):
         return torch.sin(scale * points).sum(dim=(1, 2, 3))
 
-    penalty = gradient_penalty(critic(images), images)
+    penalty = squared_slopes(critic(images), images).mean()
     small, squared = 1e-6, 0.0
     for row, place in torch.cartesian_prod(torch.arange(3), torch.arange(4)).tolist():
         nudge = torch.zeros_like(images)

@@ -4,10 +4,12 @@ import itertools
 import pytest
 import torch
 
+from mintmark.gan import checkpoint
 from mintmark.gan.augmentation import Augmentation
 from mintmark.gan.losses import LOSSES
 from mintmark.gan.networks import Discriminator
-from mintmark.gan.training import initial_state, train
+from mintmark.gan.state import initial_state
+from mintmark.gan.training import train
 
 
 def weights_of(state):
@@ -56,7 +58,8 @@ def test_going_on_from_a_copied_state_equals_never_stopping(toy_images, tiny_con
     for name in ("generator", "discriminator", "average", "generator_optimizer", "discriminator_optimizer"):
         getattr(fresh, name).load_state_dict(copy.deepcopy(getattr(paused, name).state_dict()))
     fresh.rng.set_state(paused.rng.get_state())
-    fresh.step, fresh.penalty = paused.step, paused.penalty
+    for name in checkpoint.NUMBERS:
+        setattr(fresh, name, getattr(paused, name))
     on = last(train(images, codes, config=tiny_config(), seed=3, state=fresh), 3)
     straight = last(endless, 3)
     assert on.number == straight.number == 6
@@ -91,7 +94,7 @@ def test_the_first_update_equals_adam_on_the_published_loss(toy_images, tiny_con
     """Without augmentation or penalty, against a straightforward second implementation."""
     images, codes = toy_images(num=12).tensors()
     off = Augmentation(translation=0.0, cutout=0.0, colour=0.0)
-    config = tiny_config(augmentation=off, penalty_weight=0.0, diversity_weight=0.0, batch_size=3)
+    config = tiny_config(augmentation=off, r1_weight=0.0, r2_weight=0.0, diversity_weight=0.0, batch_size=3)
     state = initial_state((8, 8, 1), num_classes=3, config=config, seed=0, device=torch.device("cpu"))
     reference = copy.deepcopy((state.generator, state.discriminator))
     rng = torch.Generator()
@@ -166,6 +169,7 @@ def test_a_gradient_that_is_not_finite_stops_before_the_update(toy_images, tiny_
     steps = train(images, codes, config=tiny_config(), seed=0)
     discriminator = last(steps, 2).state.discriminator
     before = [parameter.detach().clone() for parameter in discriminator.parameters()]
+    assert isinstance(discriminator, Discriminator)
     discriminator.psi.weight.register_hook(lambda gradient: gradient * torch.nan)
     with pytest.raises(FloatingPointError, match="step 3: discriminator loss must be finite with a finite gradient"):
         next(steps)
@@ -194,7 +198,7 @@ def test_it_learns_where_each_class_has_its_square(toy_images, tiny_config):
         ("generator_learning_rate", 0.0, "above 0"),
         ("beta2", 1.0, r"\[0, 1\)"),
         ("ema_decay", -0.1, r"\[0, 1\)"),
-        ("penalty_weight", -1.0, "not be negative"),
+        ("r1_weight", -1.0, "not be negative"),
         ("diversity_weight", -1.0, "not be negative"),
     ],
 )

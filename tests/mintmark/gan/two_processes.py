@@ -15,12 +15,23 @@ import torch
 
 from mintmark.errors import BadInput
 from mintmark.gan.augmentation import Augmentation
+from mintmark.gan.config import Adaptive, Config
+from mintmark.gan.networks import Discriminator
 from mintmark.gan.parallel import Group
-from mintmark.gan.training import Config, State, initial_state, train
+from mintmark.gan.state import State, initial_state
+from mintmark.gan.training import train
 from tasks.processes import check_agreement, joined
 
 CPU = torch.device("cpu")
 STEPS = (1, 20)
+CHOICES: dict[str, dict[str, Any]] = {
+    "relativistic": {},
+    "non-saturating": {"loss": "non-saturating"},
+    "wasserstein": {"loss": "wasserstein", "lipschitz_weight": 10.0},
+    "auxiliary": {"conditioning": "auxiliary"},
+    "per_class": {"conditioning": "per_class"},
+    "adaptive": {"loss": "hinge", "adaptive": Adaptive(target=0.1, interval=2, ramp=100)},
+}
 
 
 class WithoutAverage(Group):
@@ -36,6 +47,8 @@ class WithoutGather(Group):
 def recipe(**changes: Any) -> Config:
     usual: dict[str, Any] = {
         "loss": "relativistic",
+        "conditioning": "projection",
+        "classifier_weight": 1.0,
         "latent_size": 4,
         "generator_width": 4,
         "discriminator_width": 4,
@@ -44,10 +57,13 @@ def recipe(**changes: Any) -> Config:
         "discriminator_learning_rate": 1e-4,
         "beta1": 0.0,
         "beta2": 0.99,
-        "penalty_weight": 0.05,
+        "r1_weight": 0.05,
+        "r2_weight": 0.05,
+        "lipschitz_weight": 0.0,
         "penalty_interval": 2,
         "diversity_weight": 1.0,
         "augmentation": Augmentation(translation=0.125, cutout=0.25, colour=0.2),
+        "adaptive": None,
         "ema_decay": 0.9,
         "precision": "float32",
     }
@@ -103,6 +119,7 @@ def stopped_by_the_other(group: Group) -> bool:
     state = fresh(recipe())
     before = weights(state)
     if group.rank == 1:
+        assert isinstance(state.discriminator, Discriminator)
         state.discriminator.psi.weight.register_hook(lambda gradient: gradient * torch.nan)
     try:
         next(train(*data(), config=recipe(), seed=0, state=state, group=group))
@@ -146,9 +163,9 @@ def main(path: Path) -> None:
         # the same in double precision, which `train` leaves by `float` alone
         torch.set_default_dtype(torch.float64)
         torch.Tensor.float = torch.Tensor.double  # type: ignore[method-assign]
-        for loss in ("relativistic", "non-saturating"):
-            rates = {"generator_learning_rate": 2e-3, "discriminator_learning_rate": 2e-3}
-            found[f"float64_{loss}"] = distances(recipe(loss=loss, **rates), group)
+        rates = {"generator_learning_rate": 2e-3, "discriminator_learning_rate": 2e-3}
+        for name, choice in CHOICES.items():
+            found[f"float64_{name}"] = distances(recipe(**rates, **choice), group)
     if int(os.environ["RANK"]) == 0:
         path.write_text(json.dumps(found))
 
