@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, fields
-from typing import Literal
+from typing import Any, Literal
 
 from mintmark.devices import PrecisionName
 from mintmark.gan import sizes
@@ -102,7 +102,7 @@ class Recipe:
             "discriminator_width": sizes.discriminator_width(shape),
             "batch_size": sizes.batch_size(shape, num_records=num_records),
         }
-        values = {one.name: getattr(self, one.name) for one in fields(self)}
+        values: dict[str, Any] = {one.name: getattr(self, one.name) for one in fields(self)}
         return Config(**(values | {key: value for key, value in open_sizes.items() if values[key] == "auto"}))
 
 
