@@ -97,13 +97,14 @@ class Recipe:
 
     def settled(self, shape: tuple[int, int, int], *, num_records: int) -> "Config":
         """The same recipe with sizes for images of this shape."""
-        open_sizes = {
+        open_sizes: dict[str, Any] = {
             "generator_width": sizes.generator_width(shape),
             "discriminator_width": sizes.discriminator_width(shape),
             "batch_size": sizes.batch_size(shape, num_records=num_records),
         }
         values: dict[str, Any] = {one.name: getattr(self, one.name) for one in fields(self)}
-        return Config(**(values | {key: value for key, value in open_sizes.items() if values[key] == "auto"}))
+        values |= {key: value for key, value in open_sizes.items() if values[key] == "auto"}
+        return Config(**values)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
