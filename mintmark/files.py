@@ -19,15 +19,28 @@ PARTIAL = ".partial"
 def whole_file(path: Path) -> Iterator[Path]:
     """Yield a path to write to; it becomes `path` when the block ends, and vanishes when the block raises."""
     partial = path.parent / PARTIAL / path.name
-    partial.parent.mkdir(parents=True, exist_ok=True)
+    held = partial.with_name(f"{partial.name}.held")
     try:
+        _hold(held)
         yield partial
         with partial.open("rb") as written:
             os.fsync(written.fileno())
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+        held.unlink(missing_ok=True)
         _remove_if_empty(partial.parent)
+
+
+def _hold(held: Path) -> None:
+    """Keep the folder of unfinished work for this writer: another that ends meanwhile removes it once it is empty."""
+    while True:
+        held.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            held.touch()
+        except FileNotFoundError:
+            continue  # removed in between
+        return
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -129,3 +130,21 @@ def test_a_scratch_folder_starts_empty_and_is_gone_afterwards(tmp_path: Path):
         assert list(folder.iterdir()) == []
         (folder / "file").touch()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_writer_that_ends_leaves_the_others_room(tmp_path: Path):
+    with whole_file(tmp_path / "slow") as slow:
+        with whole_file(tmp_path / "quick") as quick:
+            quick.write_text("quick")
+        slow.write_text("slow")
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"quick": "quick", "slow": "slow"}
+
+
+def test_many_writers_of_one_folder_do_not_disturb_each_other(tmp_path: Path):
+    def write(number: int) -> None:
+        with whole_file(tmp_path / str(number)) as partial:
+            partial.write_text(str(number))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(400)))
+    assert {int(path.read_text()) for path in tmp_path.iterdir()} == set(range(400))
