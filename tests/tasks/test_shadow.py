@@ -70,7 +70,7 @@ def test_none_are_trained_unless_asked_for(tmp_path: Path):
 def test_the_recipe_is_the_targets(data_dir: Path):
     assert classifier_recipe(data_dir / "evaluate" / "classifier.safetensors") == RECIPE
     found = gan_recipe(data_dir / "train_gan" / "generator.safetensors")
-    assert (found.config, found.steps) == (CONFIG, 5)
+    assert (asdict(found.config), found.steps) == (asdict(CONFIG), 5)
 
 
 def test_shadows_are_really_trained_each_on_its_own_half(data_dir: Path):
