@@ -119,13 +119,14 @@ def kill_often(
 
 @pytest.mark.parametrize("count", [3, pytest.param(75, marks=pytest.mark.nightly)])
 def test_a_killed_stage_dvc_or_runner_leaves_nothing_false(checkout: Path, count: int):
-    kill_often(checkout, ("-c", BARE), ("stage", "dvc", "flow"), count=count, seed=count)
+    kills = kill_often(checkout, ("-c", BARE), ("stage", "dvc", "flow"), count=count, seed=count)
+    assert len(kills) == count
 
 
 @pytest.mark.nightly
 def test_a_killed_flow_leaves_nothing_false(checkout: Path, prefect_server: None):
     words = ("-m", "flows.pipeline", "--deploy-to", "")
-    kill_often(checkout, words, ("stage", "dvc", "flow"), count=30, seed=1)
+    assert len(kill_often(checkout, words, ("stage", "dvc", "flow"), count=30, seed=1)) == 30
 
 
 @pytest.mark.parametrize("loops", [2, pytest.param(50, marks=pytest.mark.nightly)])

@@ -87,4 +87,5 @@ def test_every_stage_takes_the_presets_that_ship(name: str):
     params = YAML(typ="safe").load(ROOT / "params.yaml")
     overrides.apply(params, overrides.preset(name, ROOT / "presets"))
     for stage, section in params.items():
-        build(importlib.import_module(f"tasks.{stage}").Params, section, name=stage)
+        form = importlib.import_module(f"tasks.{stage}").Params
+        assert isinstance(build(form, section, name=stage), form)
