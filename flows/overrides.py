@@ -51,15 +51,30 @@ def preset(name: str, folder: Path = PRESETS) -> dict[str, Any]:
 def apply(params: dict[str, Any], wanted: Mapping[str, Any]) -> None:
     """Set each dotted key of `params`, which must have it already, to a value of the same kind.
 
+    Where `params` has null, a whole section may come instead; what it must hold, the stage that reads it checks.
+
     Raises:
         ValueError: a key does not exist, is a whole section, or has a value of another kind.
     """
+    nulls = [f"{key}." for key, section in _leaves(params) if section[key.rpartition(".")[2]] is None]
     for key, value in wanted.items():
+        if key.startswith(tuple(nulls)):
+            _fill(params, key, value)
+            continue
         section, name = _place(params, key)
         old = section[name]
         if value is not None and old is not None and _kind(value) != _kind(old):
             raise ValueError(f"{key}: expected {_kind(old)} as in params.yaml ({old!r}), got {value!r}")
         section[name] = value
+
+
+def _fill(params: dict[str, Any], key: str, value: Any) -> None:
+    """Set a key within what was null, making the sections on the way."""
+    *sections, name = key.split(".")
+    for one in sections:
+        params[one] = params.get(one) or {}
+        params = params[one]
+    params[name] = value
 
 
 def _place(params: dict[str, Any], key: str) -> tuple[dict[str, Any], str]:

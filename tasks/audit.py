@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
@@ -27,7 +26,8 @@ from mintmark.privacy.blind import Blind, blind_baseline, features
 from mintmark.privacy.classifier import confidence_scores
 from mintmark.privacy.discriminator import logit_scores
 from mintmark.privacy.generator import sample_own
-from mintmark.privacy.parties import Parties, at_most
+from mintmark.privacy.parties import Parties, at_most, labelled_by_neighbours
+from mintmark.privacy.private import private_scores
 from mintmark.privacy.report import Outcome, audit_report, targets_of
 from mintmark.privacy.roc import roc_picture, roc_table
 from mintmark.privacy.samples import nearest_scores
@@ -48,6 +48,7 @@ from tasks.engine import engine
 from tasks.params import main
 
 UNLABELLED = "unlabelled"
+WITHOUT_GAN = ("real", "augmented")  # arms of the contest into which nothing generated enters
 SMALLEST_PART = 5  # labelled records of each part; the blind baseline folds fivefold
 
 
@@ -88,23 +89,20 @@ class Params:
 def run(params: Params, data_dir: Path) -> None:
     """Attack everything, and write what came of it."""
     torch.set_num_threads(params.threads)
-    everybody = read_parties(params, data_dir)
-    trials = plan_trials(params, data_dir, everybody)
-    outcomes = _attack(trials, params)
+    attacked = read_parties(params, data_dir)
+    outcomes = _attack(plan_trials(params, data_dir, attacked), params)
     report = audit_report(
         outcomes,
-        _blind(params, everybody.labelled()),
+        _blind(params, max(attacked.values(), key=lambda one: len(one.members))),
         precision=params.precision,
         false_failure=params.false_failure,
         seed=params.seed,
-        facts={"records": _counts(everybody)},
-        cost={"trials": float(len(trials))},
+        facts={"records": {threat: _counts(parties) for threat, parties in attacked.items()}},
+        cost={"trials": float(len(outcomes))},
     )
     folder, targets = data_dir / "audit", targets_of(outcomes)
-    attacked = dict.fromkeys(targets, everybody)
-    attacked |= {"classifier": everybody.labelled(), "generator": _searched(everybody, params)}
     with whole_folder(folder / "private") as private:
-        pq.write_table(_private_scores(attacked, targets), private / "scores.parquet")
+        pq.write_table(private_scores(attacked, targets), private / "scores.parquet")
     with whole_file(folder / "roc.csv") as partial_path:
         partial_path.write_text(roc_table(targets), encoding="utf-8")
     with whole_file(folder / "roc.png") as partial_path:
@@ -112,10 +110,11 @@ def run(params: Params, data_dir: Path) -> None:
     write_report(report, folder)
 
 
-def read_parties(params: Params, data_dir: Path) -> Parties:
-    """The records of the audit, at most `max_records` of each sort under attack.
+def read_parties(params: Params, data_dir: Path) -> dict[str, Parties]:
+    """Who is under attack, by threat model: at most `max_records` of each sort.
 
-    Unlabelled records are attacked only where the generator was trained on some.
+    Unlabelled records are members only where the target learnt from some, be it by way of the generator. The generator's
+    holder searches the latent space, which is too dear to be spent on all of a large set.
     """
     parts = {}
     for name in ("train", "test", "reference", "validation"):
@@ -124,26 +123,43 @@ def read_parties(params: Params, data_dir: Path) -> Parties:
         if len(parts[name].labelled()) < SMALLEST_PART:
             found = len(parts[name].labelled())
             raise BadInput(f"{path}: expected at least {SMALLEST_PART} labelled records to audit with, found {found}")
-    if not _learnt_from_unlabelled(data_dir / "train_gan" / "generator.safetensors"):
-        parts = {name: images.labelled() for name, images in parts.items()}
+    of_gan, of_classifier = _learnt_from_unlabelled(data_dir)
+    everybody = _parties(parts, params, unlabelled=of_gan)
+    return {
+        **dict.fromkeys(("samples", "discriminator"), everybody),
+        "classifier": everybody if of_gan == of_classifier else _parties(parts, params, unlabelled=of_classifier),
+        "generator": everybody.at_most(params.plan.search.max_records, rng=np.random.default_rng([params.seed, 22])),
+    }
+
+
+def _parties(parts: Mapping[str, ImageSet], params: Params, *, unlabelled: bool) -> Parties:
+    """The parties with unlabelled records under attack, all labelled by one rule; or without them."""
+    members, others = (parts[name] if unlabelled else parts[name].labelled() for name in ("train", "test"))
     rng = np.random.default_rng([params.seed, 20])
-    return Parties(
-        members=at_most(parts["train"], params.max_records, rng=rng),
-        non_members=at_most(parts["test"], params.max_records, rng=rng),
-        reference=parts["reference"],
+    parties = Parties(
+        members=at_most(members, params.max_records, rng=rng),
+        non_members=at_most(others, params.max_records, rng=rng),
+        reference=parts["reference"] if unlabelled else parts["reference"].labelled(),
         bystanders=parts["validation"].labelled(),
     )
+    return labelled_by_neighbours(parties) if unlabelled else parties
 
 
-def _learnt_from_unlabelled(path: Path) -> bool:
-    """Whether a generator's facts count unlabelled records among those that it was trained on."""
-    return weights.load(path)[1].get("facts", {}).get("unlabelled_records", 0) > 0
+def _learnt_from_unlabelled(data_dir: Path) -> tuple[bool, bool]:
+    """Whether the generator, and whether the classifier, learnt from unlabelled records, by the facts in their files."""
+    generator = weights.load(data_dir / "train_gan" / "generator.safetensors")[1].get("facts", {})
+    classifier = weights.load(data_dir / "evaluate" / "classifier.safetensors")[1].get("facts", {})
+    of_gan = generator.get("unlabelled_records", 0) > 0
+    by_way_of_gan = of_gan and classifier.get("arm") not in WITHOUT_GAN
+    return of_gan, by_way_of_gan or classifier.get("unlabelled_records", 0) > 0
 
 
-def plan_trials(params: Params, data_dir: Path, everybody: Parties) -> list[Trial]:
-    """All trials, on everything that the other stages left."""
+def plan_trials(params: Params, data_dir: Path, attacked: Mapping[str, Parties]) -> list[Trial]:
+    """All trials, on everything that the other stages left; `attacked` tells by threat model who is under attack."""
     release_path = data_dir / "anonymise" / "release.parquet"
-    release, members = read_images(release_path), everybody.members
+    of_samples, of_classifier = attacked["samples"], attacked["classifier"]
+    of_generator, of_discriminator = attacked["generator"], attacked["discriminator"]
+    release, members = read_images(release_path), of_samples.members
     if release.shape != members.shape or release.classes != members.classes or not len(release):
         raise BadInput(f"{release_path}: expected records of the form of the training records, got another or none")
     generator = load_generator(data_dir / "train_gan" / "generator.safetensors")
@@ -154,39 +170,39 @@ def plan_trials(params: Params, data_dir: Path, everybody: Parties) -> list[Tria
             expected = f"classes {list(members.classes)} and shape {members.shape}"
             raise BadInput(f"{name}.safetensors: expected {expected}, got {list(model.classes)}, {model.network.shape}")
     store = read_store(data_dir / "shadow" / "models")
-    labelled, searched, plan, seed = everybody.labelled(), _searched(everybody, params), params.plan, params.seed
+    plan, seed = params.plan, params.seed
     return [
-        *samples_trials(release, everybody, thresholds=_thresholds(data_dir, members), plan=plan, seed=seed),
+        *samples_trials(release, of_samples, thresholds=_thresholds(data_dir, members), plan=plan, seed=seed),
         *classifier_trials(
-            classifier.network, labelled, shadows=_classifier_shadows(store, labelled), plan=plan, seed=seed
+            classifier.network, of_classifier, shadows=_classifier_shadows(store, of_classifier), plan=plan, seed=seed
         ),
         *generator_trials(
-            generator.network, searched, shadows=_generator_shadows(store, searched, params), plan=plan, seed=seed
+            generator.network,
+            of_generator,
+            shadows=_generator_shadows(store, of_generator, params),
+            plan=plan,
+            seed=seed,
         ),
         *discriminator_trials(
             discriminator.network,
             release,
-            everybody,
-            shadows=_discriminator_shadows(store, everybody),
+            of_discriminator,
+            shadows=_discriminator_shadows(store, of_discriminator),
             plan=plan,
             seed=seed,
         ),
     ]
 
 
-def _searched(everybody: Parties, params: Params) -> Parties:
-    """Those under attack by the generator's holder, whose search is too dear to be spent on all of a large set."""
-    return everybody.at_most(params.plan.search.max_records, rng=np.random.default_rng([params.seed, 22]))
-
-
 def _thresholds(data_dir: Path, members: ImageSet) -> dict[int, float]:
-    """The filter's thresholds by class code."""
+    """The filter's thresholds by class code; no less than that of unlabelled records, which may hide in any class."""
     stated = read_report(data_dir / "anonymise").facts.get("thresholds", {})
-    names = {code: UNLABELLED if code < 0 else members.classes[code] for code in np.unique(members.codes).tolist()}
+    names = {code: members.classes[code] for code in np.unique(members.codes).tolist()}
     lacking = sorted(set(names.values()) - set(stated))
     if lacking:
         raise BadInput(f"{data_dir / 'anonymise' / 'report.json'}: expected thresholds of every class, lacks {lacking}")
-    return {code: float(stated[name]) for code, name in names.items()}
+    least = float(stated.get(UNLABELLED, 0.0))
+    return {code: max(least, float(stated[name])) for code, name in names.items()}
 
 
 def _classifier_shadows(store: Store, parties: Parties) -> Shadows | None:
@@ -252,29 +268,9 @@ def _counts(parties: Parties) -> dict[str, Any]:
     return {
         "members": len(parties.members),
         "non_members": len(parties.non_members),
-        "labelled_members": len(parties.members.labelled()),
-        "labelled_non_members": len(parties.non_members.labelled()),
         "reference": len(parties.reference),
         "bystanders": len(parties.bystanders),
     }
-
-
-def _private_scores(attacked: Mapping[str, Parties], targets: dict[str, Attacks]) -> pa.Table:
-    """Every attack's score of every record: id, member, threat, attack, score."""
-    columns: dict[str, list[Any]] = {name: [] for name in ("id", "member", "threat", "attack", "score")}
-    for threat, attacks in targets.items():
-        parties = attacked[threat]
-        for attack, scores in attacks.items():
-            for images, values, member in (
-                (parties.members, scores.members, True),
-                (parties.non_members, scores.non_members, False),
-            ):
-                columns["id"] += list(images.ids)
-                columns["member"] += [member] * len(images)
-                columns["threat"] += [threat] * len(images)
-                columns["attack"] += [attack] * len(images)
-                columns["score"] += values.tolist()
-    return pa.table(columns)
 
 
 if __name__ == "__main__":

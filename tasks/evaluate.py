@@ -7,8 +7,8 @@ counted and left out.
 
 import csv
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +16,23 @@ import numpy as np
 import torch
 
 from mintmark.classify.augmentation import Augmentation
-from mintmark.classify.kinds import CNN, Kind
+from mintmark.classify.kinds import Kind
 from mintmark.classify.model import save_classifier
-from mintmark.classify.networks import SmallCNN
 from mintmark.classify.training import Recipe
 from mintmark.data.images import ImageSet, read_images
 from mintmark.devices import DeviceName, pick_device
 from mintmark.evidence import Report, write_report
 from mintmark.files import whole_file
-from mintmark.utility.arms import ARMS, AUGMENTED_ARMS, Arm, Material, Mixture, check_alike
+from mintmark.utility.arms import ARMS, Material, Mixture, check_alike
 from mintmark.utility.choices import choose
-from mintmark.utility.contest import Contest, Plan, Settled, Shipped, hold, outcome, settle, ship, stand_ins
+from mintmark.utility.contest import Plan, Settled, hold, outcome, settle
 from mintmark.utility.cost import contest_cost
 from mintmark.utility.crew import Crew, train_all
 from mintmark.utility.curve import LearningCurve, curve_fits
 from mintmark.utility.findings import Findings, find
 from mintmark.utility.labellers import Unlabelled
 from mintmark.utility.picture import draw
+from mintmark.utility.shipping import Shipped, kept_facts, ship
 from mintmark.utility.stopping import Looks
 from mintmark.utility.told import facts, measurements
 from tasks.engine import engine
@@ -84,7 +84,7 @@ class Params:
         margin: A difference in accuracy up to this counts as none.
         looks: Numbers of trainings of every arm and control at which the test is looked at; see `Looks`.
         num_tuning_seeds: Trainings of every candidate in the two grids.
-        shippable: The arms of which one network is kept.
+        shippable: The arms and students of which one network is kept.
         learning_curve: Of the real records alone.
         classifier: What learns in every arm; see `mintmark.classify.kinds`.
         unlabelled: How students learn from unlabelled training records, where there are any.
@@ -102,7 +102,7 @@ class Params:
     margin: float
     looks: tuple[int, ...]
     num_tuning_seeds: int
-    shippable: tuple[Arm, ...]
+    shippable: tuple[str, ...]
     learning_curve: LearningCurve
     classifier: Kind
     unlabelled: Unlabelled
@@ -118,6 +118,9 @@ class Params:
         for key in ("shippable", "augmentations", "mixtures"):
             if not getattr(self, key):
                 raise ValueError(f"{key} must hold at least one entry, got none")
+        known = {*ARMS, *self.unlabelled.names} if self.classifier.can_ship else {*ARMS}
+        if unknown := sorted(set(self.shippable) - known):
+            raise ValueError(f"shippable must name some of {sorted(known)} with this classifier, got {unknown}")
         if Looks(self.looks).seeds[0] < self.learning_curve.num_seeds:
             found = f"{self.learning_curve.num_seeds} and {self.looks[0]}"
             raise ValueError(f"learning_curve.num_seeds must not exceed the first of looks, got {found}")
@@ -142,7 +145,7 @@ def run(params: Params, data_dir: Path) -> None:
     material = Material(labelled["train"], labelled["validation"], labelled["release"])
     with engine(workers=params.workers):
         played = _play(params, material, train=everything["train"], test=labelled["test"])
-    settled, shipped, findings = played.settled, played.shipped, played.findings
+    settled, shipped, findings, tuned = played.settled, played.shipped, played.findings, played.plan.choices.facts()
     report = Report(
         stage="evaluate",
         measurements=measurements(findings, num_test=len(labelled["test"]), num_release=len(material.release)),
@@ -150,8 +153,8 @@ def run(params: Params, data_dir: Path) -> None:
         verdict=findings.verdict,
         facts=facts(findings, settled)
         | {
-            "tuning": played.tuned,
-            "classifier": _shipped_facts(shipped, labelled["test"]),
+            "tuning": tuned,
+            "classifier": _told(shipped, findings, labelled["test"]),
             "records": _counts(everything, labelled),
         },
         cost=contest_cost(
@@ -159,19 +162,19 @@ def run(params: Params, data_dir: Path) -> None:
             params.training.recipe(),
             material,
             settled.contest,
-            num_tuning=len(played.tuned["tried"]) * params.num_tuning_seeds,
+            num_tuning=len(tuned["tried"]) * params.num_tuning_seeds,
             num_curve=played.num_curve,
         )
         | params.unlabelled.cost(findings.students, num_seeds=settled.looks.seeds[settled.look]),
     )
-    _write(data_dir / "evaluate", report, played, kept=_kept(params, played))
+    _write(data_dir / "evaluate", report, played)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Played:
-    """What came of the contest: the choices as facts, the finalists, the findings, and the curve's number of networks."""
+    """What came of the contest: its plan, the finalists, what ships, the findings, and the curve's number of networks."""
 
-    tuned: dict[str, Any]
+    plan: Plan
     settled: Settled
     shipped: Shipped
     findings: Findings
@@ -204,7 +207,7 @@ def _play(params: Params, material: Material, *, train: ImageSet, test: ImageSet
     looks = Looks(params.looks)
     seeds: list[int] = of_contest.generate_state(looks.budget).tolist()
     contest = hold(plan, seeds=seeds[: looks.seeds[0]])
-    shipped = _ship(params, contest, plan, seeds=seeds[: looks.seeds[0]])
+    shipped = ship(plan, contest, arms=params.shippable, seeds=seeds[: looks.seeds[0]])
     fits = curve_fits(
         material,
         fractions=params.learning_curve.fractions,
@@ -221,19 +224,11 @@ def _play(params: Params, material: Material, *, train: ImageSet, test: ImageSet
         test=test,
         num_train=len(material.train),
         margin=params.margin,
+        kept=shipped.arm,
         students=plan.students,
     )
     num_curve = sum(len(same) for same in fits.values())
-    return _Played(tuned=choices.facts(), settled=settled, shipped=shipped, findings=findings, num_curve=num_curve)
-
-
-def _ship(params: Params, contest: Contest, plan: Plan, *, seeds: Sequence[int]) -> Shipped:
-    """The network to keep; where the contest's kind has no weights to keep, built-in networks of the chosen arm stand in."""
-    if params.classifier.can_ship:
-        return ship(contest, plan.material.validation, arms=params.shippable)
-    arm = max(params.shippable, key=lambda one: contest.scores[one])
-    stand_in = stand_ins(replace(plan, crew=replace(plan.crew, kind=CNN)), contest, arm, seeds=seeds)
-    return ship(stand_in, plan.material.validation, arms=[arm])
+    return _Played(plan=plan, settled=settled, shipped=shipped, findings=findings, num_curve=num_curve)
 
 
 def _crew(params: Params) -> Crew:
@@ -249,10 +244,11 @@ def _crew(params: Params) -> Crew:
     )
 
 
-def _shipped_facts(shipped: Shipped, test: ImageSet) -> dict[str, Any]:
-    """Where the kept network came from; its test accuracy was no part of the choice."""
+def _told(shipped: Shipped, findings: Findings, test: ImageSet) -> dict[str, Any]:
+    """Where the kept network came from, and whether its arm helps; its test accuracy was no part of the choice."""
     return {
         "arm": shipped.arm,
+        "verdict": findings.kept_verdict,
         "model": type(shipped.network).__name__,
         "validation_accuracy": shipped.score.accuracy,
         "test_accuracy": float(outcome([shipped.network], test).mean()),
@@ -266,24 +262,9 @@ def _counts(everything: Mapping[str, ImageSet], labelled: Mapping[str, ImageSet]
     }
 
 
-def _kept(params: Params, played: _Played) -> dict[str, Any]:
-    """What the classifier's file says of it.
-
-    The audit's shadow classifiers are built-in networks trained by the recipe of the file that they are to match; the
-    file of another kind tells none.
-    """
-    shipped = played.shipped
-    kept: dict[str, Any] = {"arm": shipped.arm, "validation_accuracy": shipped.score.accuracy}
-    if not isinstance(shipped.network, SmallCNN):
-        return kept
-    recipe = asdict(params.training.recipe())  # plain
-    if shipped.arm in AUGMENTED_ARMS:
-        recipe["augmentation"] = played.tuned["augmentation"]
-    return kept | {"recipe": recipe}
-
-
-def _write(out_dir: Path, report: Report, played: _Played, *, kept: Mapping[str, Any]) -> None:
+def _write(out_dir: Path, report: Report, played: _Played) -> None:
     shipped, settled, findings = played.shipped, played.settled, played.findings
+    kept = kept_facts(shipped, played.plan)
     save_classifier(out_dir / "classifier.safetensors", shipped.network, classes=shipped.classes, facts=kept)
     with whole_file(out_dir / "arms.csv") as partial, partial.open("w", newline="", encoding="utf-8") as stream:
         rows = csv.writer(stream, lineterminator="\n")

@@ -1,7 +1,8 @@
-"""Train a conditional GAN on the labelled training records: train and validation in, weights and evidence out.
+"""Train a conditional GAN on the training records: train and validation in, weights and evidence out.
 
 Reads `split/train.parquet` and `split/validation.parquet`; the latter is only measured, never learnt from. Writes the
-averaged generator, the discriminator, the history, a grid of samples and the report. After a kill it goes on from the
+averaged generator, the discriminator, the history, a grid of samples and the report. Unlabelled records are left out, or
+take part with a class that models believe them to be of. After a kill it goes on from the
 last checkpoint in `train_gan/.partial/`, named after everything that the weights depend on, and ends at the same bytes.
 Several processes may train together (`tasks/processes.py`): all read, and the first one alone writes and speaks.
 """
@@ -13,13 +14,16 @@ import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
+import mintmark.classify
 import mintmark.gan
-from mintmark.data.images import ImageSet, read_images, to_bytes
+import mintmark.semi_supervised
+from mintmark.data.images import ImageSet, read_images
 from mintmark.devices import DeviceName, allow_fast, fix_order, pick_device, pick_precision
 from mintmark.errors import BadInput
 from mintmark.evidence import Measurement, Report, write_report
@@ -27,21 +31,19 @@ from mintmark.files import PARTIAL, whole_file
 from mintmark.gan import checkpoint, diagnosis
 from mintmark.gan.config import Config, Recipe
 from mintmark.gan.cost import step_flops
-from mintmark.gan.family import AnyGenerator
 from mintmark.gan.history import COLUMNS, as_csv, summarise
 from mintmark.gan.model import save_discriminator, save_generator
 from mintmark.gan.parallel import Group
-from mintmark.gan.pictures import sample_grid
+from mintmark.gan.pictures import class_samples
 from mintmark.gan.sampling import sample
 from mintmark.gan.signs import Signs, convergence_signs, coverage_signs, memory_signs, spread_signs
 from mintmark.gan.state import State, initial_state
 from mintmark.gan.training import Step, train
 from mintmark.progress import track
+from mintmark.semi_supervised.pseudo_labels import PseudoLabels, pseudo_labelled
 from tasks import processes
 from tasks.params import main
 
-GRID_COLUMNS = 10
-MOST_GRID_ROWS = 20
 MOST_LOGITS = 1000  # of each set, at each row of the history
 MOST_SAMPLES = 10_000  # of which collapse is told
 SMALLEST_SIDE, LARGEST_SIDE, MOST_CHANNELS = 8, 256, 4
@@ -60,6 +62,7 @@ class Params:
         checkpoint_every: Steps between checkpoints; a multiple of `history_every`.
         history_every: Steps that one row of the history sums up.
         recipe: How to train.
+        pseudo_labels: How unlabelled records come by a class; None leaves them out.
     """
 
     seed: int
@@ -70,6 +73,7 @@ class Params:
     checkpoint_every: int
     history_every: int
     recipe: Recipe
+    pseudo_labels: PseudoLabels | None
 
     def __post_init__(self) -> None:
         for key in ("threads", "steps", "checkpoint_every", "history_every"):
@@ -93,22 +97,26 @@ def run(params: Params, data_dir: Path) -> None:
     else:
         allow_fast(device)
     everything = read_images(split_dir / "train.parquet")
-    train_set = _trainable(everything, split_dir / "train.parquet")
+    labelled = _trainable(everything, split_dir / "train.parquet")
     validation = read_images(split_dir / "validation.parquet").labelled()
-    recipe = params.recipe.settled(train_set.shape, num_records=len(train_set))
     with processes.joined(device) as group:
+        train_set = labelled if params.pseudo_labels is None else _with_guesses(everything, params, group)
+        recipe = params.recipe.settled(train_set.shape, num_records=len(train_set))
         folder = out_dir / PARTIAL / _key(params, device, group, split_dir)
         state, rows = _fit(params, recipe, group, train_set=train_set, validation=validation, folder=folder)
     if not group.leads:
         return
-    _write_weights(out_dir, params, recipe, state, train_set.classes)
-    with whole_file(out_dir / "history.csv") as partial:
-        partial.write_text(as_csv(rows), encoding="utf-8")
+    guessed, left_out = len(train_set) - len(labelled), len(everything) - len(train_set)
+    # who labels has seen every unlabelled record, sure of it or not
+    _write_weights(out_dir, params, recipe, state, train_set.classes, num_unlabelled=guessed and guessed + left_out)
+    with whole_file(out_dir / "history.csv") as partial_path:
+        partial_path.write_text(as_csv(rows), encoding="utf-8")
     generator = state.average.cpu()
-    _draw_samples(out_dir / "samples.png", generator, train_set.classes, params.seed)
+    with whole_file(out_dir / "samples.png") as partial_path:
+        figure = class_samples(generator, train_set.classes, seed=params.seed)
+        figure.savefig(partial_path, format="png", metadata={"Software": None})
     signs = _signs(state, rows, train_set, validation, params.seed)
-    num_unlabelled = len(everything) - len(train_set)
-    write_report(_report(recipe, state, train_set, signs, num_unlabelled=num_unlabelled), out_dir)
+    write_report(_report(recipe, state, train_set, signs, guessed=guessed, left_out=left_out), out_dir)
     for sentence in _findings(signs) or ["No sign of collapse or divergence."]:
         print(f"train_gan: {sentence}", flush=True)
     shutil.rmtree(out_dir / PARTIAL, ignore_errors=True)
@@ -130,11 +138,19 @@ def _trainable(images: ImageSet, path: Path) -> ImageSet:
     return labelled
 
 
+def _with_guesses(everything: ImageSet, params: Params, group: Group) -> ImageSet:
+    """The labelled records, and the unlabelled ones with the class that they are believed to be of."""
+    assert params.pseudo_labels is not None
+    watch = partial(track, label="labeller-steps", total=params.pseudo_labels.gan.steps) if group.leads else iter
+    return pseudo_labelled(everything, params.pseudo_labels, seed=params.seed, watch=watch)
+
+
 def _key(params: Params, device: torch.device, group: Group, split_dir: Path) -> str:
     """A name for everything that the weights and the history depend on: params, devices, data, code."""
     facts = [asdict(params), device.type, group.size, torch.__version__]
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
-    sources = sorted(Path(mintmark.gan.__path__[0]).glob("*.py"))
+    rooms = (mintmark.gan, mintmark.semi_supervised, mintmark.classify)
+    sources = sorted(path for room in rooms for path in Path(room.__path__[0]).glob("*.py"))
     for path in [split_dir / "train.parquet", split_dir / "validation.parquet", *sources]:
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:32]
@@ -191,23 +207,13 @@ def _logits(state: State, images: ImageSet) -> np.ndarray:
     return diagnosis.logits(state.discriminator, *_some(images, MOST_LOGITS).tensors())
 
 
-def _write_weights(out_dir: Path, params: Params, recipe: Config, state: State, classes: tuple[str, ...]) -> None:
-    # the audit's shadow GANs are trained by this recipe
-    facts = {"steps": state.step, "seed": params.seed, "recipe": asdict(recipe)}
+def _write_weights(
+    out_dir: Path, params: Params, recipe: Config, state: State, classes: tuple[str, ...], *, num_unlabelled: int
+) -> None:
+    # the audit's shadow GANs are trained by this recipe, and it attacks unlabelled records where some were learnt from
+    facts = {"steps": state.step, "seed": params.seed, "recipe": asdict(recipe), "unlabelled_records": num_unlabelled}
     save_generator(out_dir / "generator.safetensors", state.average, classes=classes, facts=facts)
     save_discriminator(out_dir / "discriminator.safetensors", state.discriminator, classes=classes, facts=facts)
-
-
-def _draw_samples(path: Path, generator: AnyGenerator, classes: tuple[str, ...], seed: int) -> None:
-    """A row of samples for each of the first classes."""
-    shown = classes[:MOST_GRID_ROWS]
-    codes = np.repeat(np.arange(len(shown)), GRID_COLUMNS)
-    images = np.concatenate([to_bytes(batch) for batch in sample(generator, codes, seed=seed)])
-    left_out = f", the first {len(shown)} of {len(classes)} classes" if len(shown) < len(classes) else ""
-    grid = images.reshape(len(shown), GRID_COLUMNS, *images.shape[1:])
-    figure = sample_grid(grid, row_names=shown, title=f"Generated images, a row a class{left_out}")
-    with whole_file(path) as partial:
-        figure.savefig(partial, format="png", metadata={"Software": None})
 
 
 def _findings(signs: list[Signs]) -> list[str]:
@@ -220,7 +226,8 @@ def _report(
     train_set: ImageSet,
     signs: list[Signs],
     *,
-    num_unlabelled: int,
+    guessed: int,
+    left_out: int,
 ) -> Report:
     train_counts = np.bincount(train_set.codes, minlength=len(train_set.classes)).tolist()
     flops = step_flops(train_set.shape, num_classes=len(train_set.classes), config=recipe)
@@ -230,10 +237,17 @@ def _report(
             *(measurement for one in signs for measurement in one.measurements),
             Measurement(
                 name="unlabelled_left_out",
-                value=float(num_unlabelled),
+                value=float(left_out),
                 unit="count",
-                n=len(train_set) + num_unlabelled,
+                n=len(train_set) + left_out,
                 note="Training records without a label, which this generator does not learn from.",
+            ),
+            Measurement(
+                name="pseudo_labelled",
+                value=float(guessed),
+                unit="count",
+                n=len(train_set) + left_out,
+                note="Training records without a label, which this generator learns from by the class that models gave them.",
             ),
         ),
         headline=("train_validation_logit_auc", "validation_coverage"),

@@ -6,8 +6,24 @@ import numpy as np
 from jaxtyping import UInt8
 from matplotlib.figure import Figure
 
+from mintmark.data.images import to_bytes
+from mintmark.gan.family import AnyGenerator
+from mintmark.gan.sampling import sample
+
 INCHES = 0.7  # of one image
+COLUMNS = 10
+MOST_ROWS = 20
 DRAWABLE_CHANNELS = (1, 3, 4)
+
+
+def class_samples(generator: AnyGenerator, classes: Sequence[str], *, seed: int) -> Figure:
+    """A row of samples for each of the first `MOST_ROWS` classes."""
+    shown = classes[:MOST_ROWS]
+    codes = np.repeat(np.arange(len(shown)), COLUMNS)
+    images = np.concatenate([to_bytes(batch) for batch in sample(generator, codes, seed=seed)])
+    left_out = f", the first {len(shown)} of {len(classes)} classes" if len(shown) < len(classes) else ""
+    grid = images.reshape(len(shown), COLUMNS, *images.shape[1:])
+    return sample_grid(grid, row_names=shown, title=f"Generated images, a row a class{left_out}")
 
 
 def sample_grid(

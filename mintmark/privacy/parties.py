@@ -3,15 +3,18 @@
 Knows nothing of attacks or models.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
+from sklearn.neighbors import KNeighborsClassifier
 
 from mintmark.data.images import ImageSet
 from mintmark.fidelity.copies import pixels
 from mintmark.privacy.rates import Scores
+
+NEIGHBOURS = 5  # whose classes are asked for a record's own
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,6 +66,23 @@ class Parties:
             reference=self.reference,
             bystanders=self.bystanders,
         )
+
+
+def labelled_by_neighbours(parties: Parties) -> Parties:
+    """The same parties, all under attack with the class of most of their nearest records of the attacker's own.
+
+    For a target that learnt from records without a label: those cannot be attacked by their label, and its mere absence
+    would tell members from others. So every record, member or not, labelled or not, gets its class by one rule, which
+    sees no model.
+    """
+    own = parties.reference.labelled()
+    guess = KNeighborsClassifier(n_neighbors=min(NEIGHBOURS, len(own)))
+    guess.fit(pixels(own.images).numpy(), own.codes)
+
+    def relabelled(images: ImageSet) -> ImageSet:
+        return replace(images, codes=np.asarray(guess.predict(pixels(images.images).numpy()), np.int64))
+
+    return replace(parties, members=relabelled(parties.members), non_members=relabelled(parties.non_members))
 
 
 def at_most(images: ImageSet, num: int, *, rng: np.random.Generator) -> ImageSet:

@@ -1,10 +1,26 @@
 """Labels spread from few labelled points to their neighbours, in whatever space: pixels, or a network's features."""
 
+from dataclasses import dataclass
+
 import torch
 from jaxtyping import Float, Int64
 from sklearn.semi_supervised import LabelSpreading
 
 from mintmark.errors import BadInput
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Spreading:
+    """How labels spread; see `spread_labels`."""
+
+    neighbours: int
+    alpha: float
+
+    def __post_init__(self) -> None:
+        if self.neighbours < 1:
+            raise ValueError(f"neighbours must be at least 1, got {self.neighbours}")
+        if not 0.0 < self.alpha < 1.0:
+            raise ValueError(f"alpha must lie between 0 and 1, got {self.alpha}")
 
 
 def spread_labels(

@@ -49,6 +49,11 @@ class Plan:
         """The further arms."""
         return self.school.students if self.school else ()
 
+    @property
+    def rivals(self) -> tuple[str, ...]:
+        """The arms that owe nothing to a GAN: what comes of one must beat them all."""
+        return (*RIVALS, *(one.name for one in self.students if one.is_control))
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Contest:
@@ -58,13 +63,18 @@ class Contest:
         networks: By arm, control or student, in the order of the seeds.
         scores: The mean score of each arm and student on validation.
         synthetic_arm: The better of the mixed arms on validation: the one that the verdict is about.
-        best_rival: The better of `RIVALS` on validation.
+        rivals: The arms that it must beat, every one.
     """
 
     networks: Mapping[str, Sequence[Classifier]]
     scores: Mapping[str, Score]
     synthetic_arm: Arm
-    best_rival: Arm
+    rivals: tuple[str, ...]
+
+    @property
+    def best_rival(self) -> str:
+        """The best of the rivals on validation."""
+        return max(self.rivals, key=lambda arm: self.scores[arm])
 
     def ask_test(self, test: ImageSet) -> dict[str, Outcome]:
         """Which test records each network of each arm and control answers rightly."""
@@ -90,17 +100,6 @@ class Settled:
     reason: Reason
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Shipped:
-    """The one network that is kept, its classes, and where it came from: arm, place among the seeds, validation score."""
-
-    network: Classifier
-    classes: tuple[str, ...]
-    arm: Arm
-    place: int
-    score: Score
-
-
 def hold(plan: Plan, *, seeds: Sequence[int]) -> Contest:
     """Train every arm and every control with every seed of the first round, and name the finalists on validation.
 
@@ -115,13 +114,13 @@ def hold(plan: Plan, *, seeds: Sequence[int]) -> Contest:
         networks=networks,
         scores=scores,
         synthetic_arm=max(MIXED_ARMS, key=lambda arm: scores[arm]),
-        best_rival=max(RIVALS, key=lambda arm: scores[arm]),
+        rivals=plan.rivals,
     )
 
 
-def stand_ins(plan: Plan, contest: Contest, arm: Arm, *, seeds: Sequence[int]) -> Contest:
+def stand_ins(plan: Plan, contest: Contest, arm: str, *, seeds: Sequence[int]) -> Contest:
     """The contest with one arm alone, trained anew by the plan's crew, whose kind of classifier may be another."""
-    fits = _arm_fits(plan, [arm], seeds, teachers=contest.networks["augmented"])
+    fits = _arm_fits(plan, [one for one in ARMS if one == arm], seeds, teachers=contest.networks["augmented"])
     networks = train_all(fits, crew=plan.crew, label="stand-ins")
     return replace(contest, networks={arm: networks}, scores={arm: score(networks, plan.material.validation)})
 
@@ -153,27 +152,13 @@ def settle(
     raise AssertionError("the last look always ends the contest")
 
 
-def ship(contest: Contest, validation: ImageSet, *, arms: Sequence[Arm]) -> Shipped:
-    """The network to keep: of the best of `arms` on validation, the best seed on validation."""
-    arm = max(arms, key=lambda one: contest.scores[one])
-    scores = [score([network], validation) for network in contest.networks[arm]]
-    place = max(range(len(scores)), key=lambda one: scores[one])
-    return Shipped(
-        network=contest.networks[arm][place],
-        classes=validation.classes,
-        arm=arm,
-        place=place,
-        score=scores[place],
-    )
-
-
 def outcome(networks: Sequence[Classifier], images: ImageSet) -> Outcome:
     """1 where a network answers a record rightly, else 0: one row a network, one column a record."""
     return np.stack([(probabilities(one, images).argmax(axis=1) == images.codes).astype(float) for one in networks])
 
 
 def _reason(contest: Contest, outcomes: dict[str, Outcome], *, look: int, looks: Looks, margin: float) -> Reason | None:
-    candidate, rivals = outcomes[contest.synthetic_arm], {arm: outcomes[arm] for arm in RIVALS}
+    candidate, rivals = outcomes[contest.synthetic_arm], {arm: outcomes[arm] for arm in contest.rivals}
     level = looks.level(look)
     controls = judge_controls(outcomes, margin=margin, level=level)
     return why_stop(

@@ -19,7 +19,7 @@ from mintmark.utility.comparison import (
     p_value,
     worst_class,
 )
-from mintmark.utility.contest import RIVALS, Settled
+from mintmark.utility.contest import Settled
 from mintmark.utility.controls import Control, judge_controls
 from mintmark.utility.curve import Worth, worth
 from mintmark.utility.students import Student
@@ -33,14 +33,12 @@ class Taught:
 
     Attributes:
         student: Which.
-        accuracy: Of its arm.
         advantage: Over the better of its rivals.
         p_value: Of it, corrected for the number of students (Holm) and for the looks.
         verdict: On the advantage; "inconclusive" where a control failed.
     """
 
     student: Student
-    accuracy: CrossedMean
     advantage: Advantage
     p_value: float
     verdict: Verdict
@@ -51,13 +49,16 @@ class Findings:
     """What the test said. Every interval holds at the look's own level, and so at `LEVEL` over all looks.
 
     Attributes:
-        accuracies: Of each arm.
+        accuracies: Of each arm and student.
         trts: Of the networks of `real` on the release.
-        gains: Each arm's accuracy minus that of the best rival.
-        gain_p_values: Of each of them but the best rival's own, corrected for their number (Holm) and for the looks.
+        gains: Each arm's and student's accuracy minus that of the best rival.
+        gain_p_values: Of each arm but the best rival, corrected for their number (Holm) and for the looks.
         advantage: Of the chosen synthetic arm over the better of its rivals.
         share: The accuracy of the arm `synthetic` minus that of `real`.
-        p_values: Of `augment_difference` and `share_difference`, corrected for both questions (Holm) and for the looks.
+        kept: Of the arm whose network is kept, over the better of the rivals.
+        kept_verdict: On it; "inconclusive" where a control failed.
+        p_values: Of `augment_difference`, `share_difference` and `classifier_difference` (that of `kept`), corrected for
+            their number (Holm) and for the looks.
         controls: What they showed.
         worst_classes: Each arm's worst class and its accuracy.
         curve: Accuracy of the real records alone by their number.
@@ -68,12 +69,14 @@ class Findings:
         verdict: "inconclusive" where a control failed, else about `advantage`.
     """
 
-    accuracies: Mapping[Arm, CrossedMean]
+    accuracies: Mapping[str, CrossedMean]
     trts: CrossedMean
-    gains: Mapping[Arm, CrossedMean]
+    gains: Mapping[str, CrossedMean]
     gain_p_values: Mapping[Arm, float]
     advantage: Advantage
     share: CrossedMean
+    kept: Advantage
+    kept_verdict: Verdict
     p_values: Mapping[str, float]
     controls: tuple[Control, Control]
     worst_classes: Mapping[Arm, tuple[str, float]]
@@ -93,6 +96,7 @@ def find(
     test: ImageSet,
     num_train: int,
     margin: float,
+    kept: str,
     students: Sequence[Student] = (),
 ) -> Findings:
     """Compare the arms.
@@ -105,17 +109,13 @@ def find(
         test: The test records.
         num_train: How many labelled training records there are.
         margin: Differences up to this count as none.
+        kept: The arm or student whose network is kept.
         students: Those who took part.
     """
     contest, outcomes, look = settled.contest, settled.outcomes, settled.look
     level = settled.looks.level(look)
-    gained = advantage(
-        outcomes[contest.synthetic_arm],
-        {arm: outcomes[arm] for arm in RIVALS},
-        best_rival=contest.best_rival,
-        margin=margin,
-        level=level,
-    )
+    gained = _over(contest.synthetic_arm, contest.rivals, settled, margin=margin)
+    of_kept = _over(kept, [arm for arm in contest.rivals if arm != kept], settled, margin=margin)
     controls = judge_controls(outcomes, margin=margin, level=level)
     worst: dict[Arm, tuple[int, float]] = {arm: worst_class(outcomes[arm], test.codes) for arm in ARMS}
     others: list[Arm] = [arm for arm in ARMS if arm != contest.best_rival]
@@ -123,52 +123,57 @@ def find(
     questions = {
         "augment_difference": gained.p_value,
         "share_difference": p_value(outcomes["synthetic"], outcomes["real"]),
+        "classifier_difference": of_kept.p_value,
     }
+    named, conclusive = [*ARMS, *(one.name for one in students)], all(one.passed for one in controls)
     num_seeds = min(len(one) for one in curve.values())
     whole_curve = {**curve, num_train: outcomes["real"][:num_seeds]}
     return Findings(
-        accuracies={arm: accuracy(outcomes[arm], level=level) for arm in ARMS},
+        accuracies={arm: accuracy(outcomes[arm], level=level) for arm in named},
         trts=accuracy(on_release, level=level),
-        gains={arm: difference(outcomes[arm], outcomes[contest.best_rival], level=level) for arm in ARMS},
+        gains={arm: difference(outcomes[arm], outcomes[contest.best_rival], level=level) for arm in named},
         gain_p_values=dict(zip(others, _corrected(gains, settled), strict=True)),
         advantage=gained,
         share=difference(outcomes["synthetic"], outcomes["real"], level=level),
+        kept=of_kept,
+        kept_verdict=judge(of_kept, margin=margin) if conclusive else "inconclusive",
         p_values=dict(zip(questions, _corrected(list(questions.values()), settled), strict=True)),
         controls=controls,
         worst_classes={arm: (test.classes[code], rate) for arm, (code, rate) in worst.items()},
         curve={size: accuracy(whole_curve[size]) for size in sorted(whole_curve)},
         num_train=num_train,
         worths={arm: worth(outcomes[arm], whole_curve) for arm in PLACED},
-        students=_taught(students, settled, margin=margin, conclusive=all(one.passed for one in controls)),
+        students=_taught(students, settled, margin=margin, conclusive=conclusive),
         margin=margin,
-        verdict=judge(gained, margin=margin) if all(one.passed for one in controls) else "inconclusive",
+        verdict=judge(gained, margin=margin) if conclusive else "inconclusive",
     )
 
 
 def _taught(students: Sequence[Student], settled: Settled, *, margin: float, conclusive: bool) -> dict[str, Taught]:
-    """Each student against its own rivals, of which validation names the best."""
-    scores, outcomes, level = settled.contest.scores, settled.outcomes, settled.looks.level(settled.look)
-    gained = [
-        advantage(
-            outcomes[one.name],
-            {rival: outcomes[rival] for rival in one.rivals},
-            best_rival=max(one.rivals, key=lambda rival: scores[rival]),
-            margin=margin,
-            level=level,
-        )
-        for one in students
-    ]
+    """Each student against its own rivals."""
+    gained = [_over(one.name, one.rivals, settled, margin=margin) for one in students]
     p_values = _corrected([one.p_value for one in gained], settled) if gained else []
     return {
         student.name: Taught(
             student=student,
-            accuracy=accuracy(outcomes[student.name], level=level),
             advantage=one,
             p_value=p_value,
             verdict=judge(one, margin=margin) if conclusive else "inconclusive",
         )
         for student, one, p_value in zip(students, gained, p_values, strict=True)
     }
+
+
+def _over(arm: str, rivals: Sequence[str], settled: Settled, *, margin: float) -> Advantage:
+    """What an arm gains over the better of some rivals, of which validation names the best."""
+    scores, outcomes = settled.contest.scores, settled.outcomes
+    return advantage(
+        outcomes[arm],
+        {rival: outcomes[rival] for rival in rivals},
+        best_rival=max(rivals, key=lambda rival: scores[rival]),
+        margin=margin,
+        level=settled.looks.level(settled.look),
+    )
 
 
 def _corrected(found: Sequence[float], settled: Settled) -> list[float]:

@@ -16,25 +16,11 @@ import torch
 
 from mintmark.data.images import ImageSet, to_unit
 from mintmark.semi_supervised.model import fit_semi_supervised
-from mintmark.semi_supervised.propagation import spread_labels
+from mintmark.semi_supervised.propagation import Spreading, spread_labels
 from mintmark.semi_supervised.recipe import Recipe
 from mintmark.utility.students import SELF_TRAINED, SUPERVISED_STUDENT, Labelled, Lesson, School, Student, open_school
 
 NETWORK_STUDENT, GAN_STUDENT = "network_student", "gan_student"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Spreading:
-    """How labels spread; see `mintmark.semi_supervised.propagation.spread_labels`."""
-
-    neighbours: int
-    alpha: float
-
-    def __post_init__(self) -> None:
-        if self.neighbours < 1:
-            raise ValueError(f"neighbours must be at least 1, got {self.neighbours}")
-        if not 0.0 < self.alpha < 1.0:
-            raise ValueError(f"alpha must lie between 0 and 1, got {self.alpha}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,6 +40,11 @@ class Unlabelled:
     def __post_init__(self) -> None:
         if not 0.0 < self.share < 1.0:
             raise ValueError(f"share must lie between 0 and 1, got {self.share}")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of all students."""
+        return tuple(one.name for one in students_with_gan(self.spreading, self.gan))
 
     def school(self, train: ImageSet) -> School:
         """The students, for these training records, labelled and not."""
@@ -80,12 +71,14 @@ def students_with_gan(spreading: Spreading, recipe: Recipe) -> tuple[Student, ..
             meaning="trained on labelled records, and on unlabelled ones that neighbours labelled",
             label=partial(spread, spreading=spreading),
             rivals=("augmented",),
+            is_control=True,
         ),
         Student(
             name=NETWORK_STUDENT,
             meaning="trained on labelled records, and on unlabelled ones that the GAN's network without a GAN labelled",
             label=partial(by_network, recipe=replace(recipe, adversarial_weight=0.0)),
             rivals=("augmented",),
+            is_control=True,
         ),
     )
     gan = Student(
@@ -93,6 +86,7 @@ def students_with_gan(spreading: Spreading, recipe: Recipe) -> tuple[Student, ..
         meaning="trained on labelled records, and on unlabelled ones that a semi-supervised GAN labelled",
         label=partial(by_network, recipe=recipe),
         rivals=("augmented", *(one.name for one in controls)),
+        is_control=False,
     )
     return (*controls, gan)
 

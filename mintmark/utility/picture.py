@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mintmark.intervals import CrossedMean
-from mintmark.utility.arms import ARMS, Arm
+from mintmark.utility.arms import Arm
 from mintmark.utility.contest import Contest
 from mintmark.utility.findings import PLACED, Findings
 from mintmark.utility.told import ANSWERS
@@ -22,6 +22,13 @@ NAMES: dict[Arm, str] = {
     "real_synthetic": "real + synthetic data",
     "augmented_synthetic": "real + synthetic data, augmented",
     "synthetic": "synthetic data alone",
+}
+STUDENT_NAMES = {
+    "supervised_student": "soft labels of real data",
+    "self_trained": "unlabelled data, labelled by itself",
+    "spread_student": "unlabelled data, labelled by neighbours",
+    "network_student": "unlabelled data, labelled by a network",
+    "gan_student": "unlabelled data, labelled by a GAN",
 }
 CONTROL_NAMES = {
     "shuffled": "synthetic data with wrong labels\n(must do worse)",
@@ -45,14 +52,14 @@ def draw(path: Path, findings: Findings, contest: Contest) -> None:
         findings: What the test said.
         contest: What validation chose.
     """
-    rival = NAMES[contest.best_rival]
+    rival = _name(contest.best_rival)
     arms = [
-        _Row(NAMES[arm], findings.gains[arm], chosen=arm == contest.synthetic_arm)
-        for arm in ARMS
+        _Row(_name(arm), found, chosen=arm == contest.synthetic_arm)
+        for arm, found in findings.gains.items()
         if arm != contest.best_rival
     ]
     controls = [_Row(CONTROL_NAMES[one.name], one.found, chosen=False) for one in findings.controls]
-    figure = Figure(figsize=(14, 5.5), layout="constrained")
+    figure = Figure(figsize=(14, 3.0 + 0.42 * (len(arms) + len(controls))), layout="constrained")
     grid = figure.add_gridspec(2, 2, width_ratios=[3, 2], height_ratios=[len(arms), len(controls)])
     upper, lower = figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[1, 0])
     figure.suptitle(ANSWERS[findings.verdict], fontsize=14, fontweight="bold")
@@ -68,6 +75,10 @@ def draw(path: Path, findings: Findings, contest: Contest) -> None:
         fontsize=8,
     )
     figure.savefig(path, format="png", dpi=110, metadata={"Software": None})
+
+
+def _name(arm: str) -> str:
+    return {**NAMES, **STUDENT_NAMES}.get(arm, arm.replace("_", " "))
 
 
 def _draw_curve(axes: Axes, findings: Findings) -> None:

@@ -60,12 +60,14 @@ class Student:
         meaning: What it was trained on, as the end of a sentence.
         label: Labels what the student learns from.
         rivals: The arms that it must beat, every one.
+        is_control: Whether it needs no GAN: then it is a rival of whatever comes of one.
     """
 
     name: str
     meaning: str
     label: Callable[[Lesson], Labelled]
     rivals: tuple[str, ...]
+    is_control: bool
 
 
 def self_trained(lesson: Lesson) -> Labelled:
@@ -83,12 +85,14 @@ SUPERVISED_STUDENT = Student(
     meaning="trained on labelled records, with the soft labels of a network trained on them",
     label=supervised,
     rivals=("augmented",),
+    is_control=True,
 )
 SELF_TRAINED = Student(
     name="self_trained",
     meaning="trained on labelled records, and on unlabelled ones that a network trained on the labelled ones labelled",
     label=self_trained,
     rivals=("augmented", "supervised_student"),
+    is_control=True,
 )
 STUDENTS = (SUPERVISED_STUDENT, SELF_TRAINED)
 

@@ -1,5 +1,6 @@
 """The findings as measurements, facts and sentences for people. Decides nothing."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -42,7 +43,7 @@ def summary(findings: Findings, settled: Settled) -> list[str]:
         "budget spent": "as many as were allowed",
     }[settled.reason]
     answer = (
-        f"{ANSWERS[findings.verdict]}: against the better of real data and real data augmented, accuracy changes by "
+        f"{ANSWERS[findings.verdict]}: against the better of {rivals_in_words(contest.rivals)}, accuracy changes by "
         f"{_points(gained)}, corrected p = {findings.p_values['augment_difference']:.2g}."
     )
     alone = (
@@ -55,6 +56,13 @@ def summary(findings: Findings, settled: Settled) -> list[str]:
     )
     worths = [f"{SUBJECTS[arm]} {worth_in_words(findings.worths[arm], findings)}." for arm in PLACED]
     return [answer, alone, *worths, effort]
+
+
+def rivals_in_words(rivals: Sequence[str]) -> str:
+    """What the synthetic data must beat."""
+    further = len(set(rivals) - set(ARMS))
+    more = f" (and of {further} arms that learn from unlabelled records without a GAN)" if further else ""
+    return f"real data and real data augmented{more}"
 
 
 def worth_in_words(worth: Worth, findings: Findings) -> str:
@@ -78,12 +86,14 @@ def measurements(findings: Findings, *, num_test: int, num_release: int) -> tupl
         for arm in ARMS
     ]
     trts = "Accuracy of a classifier trained on real records when it judges the synthetic ones."
+    kept = "What the arm of the kept classifier gains over the better of all that owe nothing to synthetic data."
     share = "What is lost by whoever trains on the synthetic records alone instead of the real ones."
-    augment = "What the chosen synthetic arm gains over the better of real records and real records augmented."
+    augment = "What the chosen synthetic arm gains over the better of all that owe nothing to synthetic data."
     detectable = "The smallest true gain that this contest would have called a help in four cases out of five."
     differences = [
         _measured("share_difference", "difference", findings.share, num_test, share, control=CONTROL),
         _measured("augment_difference", "difference", findings.advantage, num_test, augment, control=CONTROL),
+        _measured("classifier_difference", "difference", findings.kept, num_test, kept, control=CONTROL),
         Measurement(
             name="smallest_detectable_difference",
             value=findings.advantage.smallest_detectable,
@@ -119,7 +129,7 @@ def measurements(findings: Findings, *, num_test: int, num_release: int) -> tupl
         *differences,
         *controls,
         *worths,
-        *(one for taught in findings.students.values() for one in _of_student(taught, num_test)),
+        *(one for taught in findings.students.values() for one in _of_student(taught, findings, num_test)),
     )
 
 
@@ -157,6 +167,7 @@ def facts(findings: Findings, settled: Settled) -> dict[str, Any]:
         "arms": arms,
         "controls": controls,
         "margin": findings.margin,
+        "rivals": list(contest.rivals),
         "chosen_on_validation": {"synthetic_arm": contest.synthetic_arm, "best_rival": contest.best_rival},
         "corrected_p": dict(findings.p_values),
         "seeds": seeds,
@@ -182,12 +193,12 @@ def _measured(
     )
 
 
-def _of_student(taught: Taught, n: int) -> tuple[Measurement, Measurement]:
+def _of_student(taught: Taught, findings: Findings, n: int) -> tuple[Measurement, Measurement]:
     name, rivals = taught.student.name, " and ".join(taught.student.rivals)
     rate = f"Accuracy when {taught.student.meaning}."
     gain = f"What {name} gains over the better of {rivals}."
     return (
-        _measured(f"{name}_accuracy", "rate", taught.accuracy, n, rate),
+        _measured(f"{name}_accuracy", "rate", findings.accuracies[name], n, rate),
         _measured(f"{name}_difference", "difference", taught.advantage, n, gain, control=CONTROL),
     )
 

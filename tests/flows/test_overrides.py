@@ -82,6 +82,15 @@ def test_a_preset_is_a_file_laid_out_as_params_are(tmp_path: Path):
         overrides.preset("large", tmp_path)
 
 
+def test_a_section_may_come_where_there_was_null_and_nowhere_else():
+    params = {"train_gan": {"labels": None, "steps": 5}}
+    wanted = {"train_gan.labels.least": 0.5, "train_gan.labels.by.name": "both", "train_gan.labels.by.num": 2}
+    overrides.apply(params, wanted)
+    assert params == {"train_gan": {"labels": {"least": 0.5, "by": {"name": "both", "num": 2}}, "steps": 5}}
+    with pytest.raises(ValueError, match=r"train_gan\.steps\.deep: expected a key of params\.yaml, found none"):
+        overrides.apply({"train_gan": {"labels": None, "steps": 5}}, {"train_gan.steps.deep": 1})
+
+
 @pytest.mark.parametrize("name", [path.stem for path in (ROOT / "presets").glob("*.yaml")])
 def test_every_stage_takes_the_presets_that_ship(name: str):
     params = YAML(typ="safe").load(ROOT / "params.yaml")

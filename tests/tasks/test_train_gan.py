@@ -35,6 +35,7 @@ SECTION = {
     "steps": 5,
     "checkpoint_every": 2,
     "history_every": 2,
+    "pseudo_labels": None,
     "recipe": {
         "loss": "relativistic",
         "conditioning": "projection",

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from mintmark.data.images import ImageSet
+from mintmark.errors import BadInput
 from mintmark.utility.arms import ARMS, Material
-from mintmark.utility.contest import Plan, Settled, hold, outcome, settle, ship
+from mintmark.utility.contest import Plan, Settled, hold, outcome, settle
 from mintmark.utility.controls import CONTROL_FITS, exchange_classes
 from mintmark.utility.findings import Findings, find
+from mintmark.utility.shipping import kept_facts, ship
 from mintmark.utility.stopping import Looks
 
 LOOKS = Looks((5,))
@@ -23,7 +25,9 @@ def contested(material: Material, test: ImageSet, *, looks: Looks = LOOKS, **oth
     on_release = outcome(settled.contest.networks["real"], material.release)
     curve = {len(material.train) // 2: settled.outcomes["half"]}
     num_train = len(material.train)
-    return settled, find(settled, curve, on_release=on_release, test=test, num_train=num_train, margin=0.01)
+    return settled, find(
+        settled, curve, on_release=on_release, test=test, num_train=num_train, margin=0.01, kept="synthetic"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -89,15 +93,19 @@ def test_the_finalists_are_the_best_on_validation(informed):
     assert contest.scores[contest.synthetic_arm] == mixed
 
 
-def test_the_network_that_ships_is_the_best_of_the_arms_allowed(informed, scarce):
+def test_the_network_that_ships_is_the_best_of_the_arms_allowed(informed, scarce, recipe, choices, crew):
     contest = informed[0].contest
     material, _ = scarce
-    shipped = ship(contest, material.validation, arms=["real"])
+    plan = Plan(material=material, choices=choices, recipe=recipe, control_seed=0, crew=crew)
+    shipped = ship(plan, contest, arms=["real", "gan_student"], seeds=SEEDS[:5])
     assert shipped.arm == "real"
     accuracies = outcome(contest.networks["real"], material.validation).mean(axis=1)
     assert accuracies[shipped.place] == accuracies.max() == pytest.approx(shipped.score.accuracy)
     assert shipped.network is contest.networks["real"][shipped.place]
-    assert ship(contest, material.validation, arms=ARMS).arm != "real"
+    assert ship(plan, contest, arms=ARMS, seeds=SEEDS[:5]).arm != "real"
+    assert kept_facts(shipped, plan)["recipe"]["steps"] == recipe.steps
+    with pytest.raises(BadInput, match=r"evaluate\.shippable: expected an arm that takes part, got \['gan_student'\]"):
+        ship(plan, contest, arms=["gan_student"], seeds=SEEDS[:5])
 
 
 def test_an_outcome_marks_right_answers(informed, scarce):

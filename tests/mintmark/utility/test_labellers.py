@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from mintmark.classify.networks import SmallCNN
+from mintmark.semi_supervised.propagation import Spreading
 from mintmark.semi_supervised.recipe import Recipe
-from mintmark.utility.labellers import GAN_STUDENT, Spreading, Unlabelled, by_network, spread, students_with_gan
+from mintmark.utility.labellers import GAN_STUDENT, Unlabelled, by_network, spread, students_with_gan
 from mintmark.utility.students import Lesson
 
 GAN = Recipe(

@@ -54,7 +54,7 @@ def test_a_labeller_that_knows_more_is_found_to_help(scarce, recipe, choices, cr
         return Labelled(lesson.unlabelled.images, truth)
 
     rivals = ("augmented", "supervised_student", "self_trained")
-    informed = Student(name="informed", meaning="told the truth", label=knowing, rivals=rivals)
+    informed = Student(name="informed", meaning="told the truth", label=knowing, rivals=rivals, is_control=False)
     school = open_school(hidden(material.release), share=0.5, students=(*STUDENTS, informed))
     plan = Plan(material=material, choices=choices, recipe=recipe, control_seed=0, crew=crew, school=school)
     seeds, looks = [1, 2, 3, 4, 5], Looks((5,))
@@ -66,11 +66,14 @@ def test_a_labeller_that_knows_more_is_found_to_help(scarce, recipe, choices, cr
         test=test,
         num_train=len(material.train),
         margin=0.01,
+        kept="informed",
         students=plan.students,
     )
     assert findings.students["informed"].verdict == "helps"
     assert findings.students["informed"].p_value < 0.05
-    assert findings.students["self_trained"].accuracy.value > 0.3
+    assert findings.accuracies["self_trained"].value > 0.3
+    assert settled.contest.rivals == ("real", "augmented", "supervised_student", "self_trained")
+    assert findings.kept_verdict == "helps"
     told = {one.name: one for one in measurements(findings, num_test=len(test), num_release=len(material.release))}
     assert told["informed_difference"].low is not None
     assert told["informed_difference"].low > 0.01

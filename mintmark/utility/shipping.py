@@ -1,0 +1,86 @@
+"""The one classifier that is kept: which it is, what is said of it, and what its file says. Asks no test record."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from mintmark.classify.kinds import CNN
+from mintmark.classify.networks import Classifier, SmallCNN
+from mintmark.errors import BadInput
+from mintmark.utility.arms import ARMS, AUGMENTED_ARMS
+from mintmark.utility.choices import Score, score
+from mintmark.utility.contest import Contest, Plan, stand_ins
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shipped:
+    """The one network that is kept, its classes, and where it came from.
+
+    Attributes:
+        network: On the CPU or the device that trained it.
+        classes: Names in the order of their codes.
+        arm: Arm or student.
+        place: Among the seeds, from 0.
+        score: Its own on validation.
+    """
+
+    network: Classifier
+    classes: tuple[str, ...]
+    arm: str
+    place: int
+    score: Score
+
+
+def ship(plan: Plan, contest: Contest, *, arms: Sequence[str], seeds: Sequence[int]) -> Shipped:
+    """The network to keep: of the best of `arms` on validation, the best seed on validation.
+
+    Where the contest's kind of classifier has no weights to keep, built-in networks of the chosen arm stand in.
+
+    Args:
+        plan: That of the contest.
+        contest: Its first round.
+        arms: Arms and students of which one may be kept; those that did not take part are passed over.
+        seeds: Of the first round.
+
+    Raises:
+        BadInput: none of them took part.
+    """
+    known = [arm for arm in arms if arm in contest.scores]
+    if not known:
+        raise BadInput(
+            f"evaluate.shippable: expected an arm that takes part, got {list(arms)}; students take part only where training "
+            "records without a label exist"
+        )
+    arm = max(known, key=lambda one: contest.scores[one])
+    if plan.crew.kind.can_ship:
+        return _best(contest, plan, arm)
+    stand_in = stand_ins(replace(plan, crew=replace(plan.crew, kind=CNN)), contest, arm, seeds=seeds)
+    return _best(stand_in, plan, arm)
+
+
+def kept_facts(shipped: Shipped, plan: Plan) -> Mapping[str, Any]:
+    """What the classifier's file says of it.
+
+    The audit's shadow classifiers are built-in networks trained by the recipe of the file that they are to match; the
+    file of another kind, or of a student, tells none. It attacks unlabelled records where some were learnt from.
+    """
+    kept: dict[str, Any] = {"arm": shipped.arm, "validation_accuracy": shipped.score.accuracy}
+    if plan.school is not None and shipped.arm not in ARMS:
+        return kept | {"unlabelled_records": len(plan.school.unlabelled)}
+    if not isinstance(shipped.network, SmallCNN):
+        return kept
+    augmentation = plan.choices.augmentation if shipped.arm in AUGMENTED_ARMS else plan.recipe.augmentation
+    return kept | {"recipe": asdict(replace(plan.recipe, augmentation=augmentation))}
+
+
+def _best(contest: Contest, plan: Plan, arm: str) -> Shipped:
+    validation = plan.material.validation
+    scores = [score([network], validation) for network in contest.networks[arm]]
+    place = max(range(len(scores)), key=lambda one: scores[one])
+    return Shipped(
+        network=contest.networks[arm][place],
+        classes=validation.classes,
+        arm=arm,
+        place=place,
+        score=scores[place],
+    )
