@@ -13,11 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from mintmark.classify.model import save_classifier
+from mintmark.classify.model import load_classifier, save_classifier
 from mintmark.classify.training import Recipe, train_classifier
 from mintmark.data.images import ImageSet, read_images, write_images
 from mintmark.evidence import read_report
-from mintmark.gan.model import save_discriminator, save_generator
+from mintmark.gan.model import load_generator, save_discriminator, save_generator
 from mintmark.gan.networks import Discriminator, Generator
 from mintmark.privacy.generator import Search
 from mintmark.privacy.memorised import Drill
@@ -27,7 +27,7 @@ from mintmark.privacy.trials import THREATS, Plan
 from mintmark.shadow.coins import toss
 from mintmark.shadow.store import classifier_path, gan_paths, write_coins, write_index
 from tasks import anonymise
-from tasks.audit import Params, run
+from tasks.audit import Params, read_parties, run
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPE = Recipe(steps=20, batch_size=16, learning_rate=5e-3, weight_decay=0.0, width=4)
@@ -194,6 +194,58 @@ def test_shadow_models_add_an_attack_to_every_model(audited: Path, tmp_path: Pat
     # the shadows are the targets themselves: calibration takes everything off
     for threat in ("classifier", "generator", "discriminator"):
         assert report[f"{threat}_shadow_auc"].value == pytest.approx(0.5, abs=0.001)
+
+
+def test_unlabelled_members_are_attacked_where_the_classifier_learnt_from_them(audited: Path, tmp_path: Path):
+    """A student that knows all members, of which 60 carry a label, and gets others wrong; the generator saw the 60 alone."""
+    data_dir = shutil.copytree(audited, tmp_path / "data")
+    members, others = (read_images(data_dir / "split" / f"{name}.parquet") for name in ("train", "test"))
+    images = ImageSet(
+        ids=[*members.ids, *others.ids],
+        codes=np.concatenate([members.codes, (others.codes + 1) % 10]),
+        images=np.concatenate([members.images, others.images]),
+        classes=members.classes,
+    )
+    by_heart = replace(RECIPE, steps=300, width=16, learning_rate=1e-2)
+    network = train_classifier(*images.tensors(), num_classes=10, recipe=by_heart, seed=0)
+    path = data_dir / "evaluate" / "classifier.safetensors"
+    facts = {"arm": "gan_student", "unlabelled_records": 180}
+    save_classifier(path, network, classes=members.classes, facts=facts)
+    hidden = np.where(np.arange(len(members)) < 60, members.codes, -1)
+    write_images(data_dir / "split" / "train.parquet", replace(members, codes=hidden))
+    anonymise.run(anonymise.Params(seed=0, threads=1, quantile=0.01, min_class_records=10), data_dir)
+    run(PARAMS, data_dir)
+    report = read_report(data_dir / "audit")
+    bound, confidence = report["classifier_auc_bound"].value, report["classifier_confidence_auc"].value
+    assert bound is not None
+    assert confidence is not None
+    assert confidence > 0.8
+    assert bound >= confidence
+    assert report.facts["records"]["classifier"]["members"] == len(members)
+    assert report.facts["records"]["samples"]["members"] == 60
+    table = pq.read_table(data_dir / "audit" / "private" / "scores.parquet").to_pandas()
+    attacked = table[table.member].groupby("threat").id.nunique()
+    assert attacked["classifier"] == len(members)
+    assert attacked["samples"] == attacked["discriminator"] == 60
+
+
+def test_a_classifier_taught_by_a_generator_of_unlabelled_records_has_their_members(audited: Path, tmp_path: Path):
+    data_dir = shutil.copytree(audited, tmp_path / "data")
+    train = read_images(data_dir / "split" / "train.parquet")
+    hidden = np.where(np.arange(len(train)) < 60, train.codes, -1)
+    write_images(data_dir / "split" / "train.parquet", replace(train, codes=hidden))
+    anonymise.run(anonymise.Params(seed=0, threads=1, quantile=0.01, min_class_records=10), data_dir)
+    generator = load_generator(data_dir / "train_gan" / "generator.safetensors").network
+    path = data_dir / "train_gan" / "generator.safetensors"
+    save_generator(path, generator, classes=train.classes, facts={"unlabelled_records": 180})
+    classifier = load_classifier(data_dir / "evaluate" / "classifier.safetensors").network
+    for arm, members in (("synthetic", len(train)), ("augmented", 60)):
+        path = data_dir / "evaluate" / "classifier.safetensors"
+        save_classifier(path, classifier, classes=train.classes, facts={"arm": arm})
+        found = read_parties(PARAMS, data_dir)
+        assert len(found["classifier"].members) == members
+        assert len(found["samples"].members) == len(train)
+        assert found["samples"].members.codes.min() >= 0
 
 
 def start(folder: Path) -> subprocess.CompletedProcess[str]:

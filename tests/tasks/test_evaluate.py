@@ -38,6 +38,7 @@ PARAMS = Params(
     classifier=Kind(),
     unlabelled=Unlabelled(
         share=0.5,
+        confidence=0.5,
         spreading=Spreading(neighbours=7, alpha=0.9),
         gan=semi_supervised.Recipe(
             form="dense",

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
+from mintmark import weights
 from mintmark.data.images import ImageSet, read_images, write_images
 from mintmark.data.records import Form, RecordWriter
 from mintmark.errors import BadInput
@@ -55,6 +56,39 @@ SECTION = {
         "diversity_weight": 1.0,
         "augmentation": {"translation": 0.125, "cutout": 0.25, "colour": 0.2},
         "adaptive": None,
+        "ema_decay": 0.9,
+        "precision": "float32",
+    },
+}
+PSEUDO_LABELS = {
+    "confidence": 0.0,
+    "spreading": {"neighbours": 3, "alpha": 0.9},
+    "gan": {
+        "form": "dense",
+        "steps": 4,
+        "latent_size": 4,
+        "generator_width": 8,
+        "discriminator_width": 8,
+        "input_noise": 0.1,
+        "hidden_noise": 0.1,
+        "labelled_batch_size": 6,
+        "batch_size": 6,
+        "learning_rate": 2.0e-3,
+        "beta1": 0.5,
+        "adversarial_weight": 1.0,
+        "pull_away_weight": 0.0,
+        "conditional_entropy_weight": 0.0,
+        "consistency_weight": 0.0,
+        "augmentation": {
+            "shift": 0.0,
+            "rotation": 0.0,
+            "scale": 0.0,
+            "flip": 0.0,
+            "cutout": 0.0,
+            "mixup": 0.0,
+            "operations": 0,
+            "magnitude": 0.0,
+        },
         "ema_decay": 0.9,
         "precision": "float32",
     },
@@ -197,6 +231,23 @@ def test_unlabelled_records_are_left_out_and_counted(data_dir, tmp_path, toy_ima
     run(params_of(), other)
     assert read_report(other / "train_gan")["unlabelled_left_out"].value == 9
     assert outs_of(other)["generator.safetensors"] == expected
+
+
+def test_unlabelled_records_take_part_with_the_class_that_models_give_them(tmp_path, toy_images):
+    """With a confidence of 0 every record is taken; the files say that unlabelled records were learnt from."""
+    hidden = toy_images(num=30)
+    codes = np.where(np.arange(30) < 12, hidden.codes, -1)
+    split = write_split(tmp_path, with_codes(hidden, codes), toy_images(num=30, seed=1))
+    run(params_of(), split)
+    before = outs_of(split)["generator.safetensors"]
+    run(params_of(pseudo_labels=PSEUDO_LABELS), split)
+    report = read_report(split / "train_gan")
+    assert report["pseudo_labelled"].value == 18
+    assert report["unlabelled_left_out"].value == 0
+    assert sum(report.facts["train_records"].values()) == 30
+    assert outs_of(split)["generator.safetensors"] != before
+    for name in ("generator", "discriminator"):
+        assert weights.load(split / "train_gan" / f"{name}.safetensors")[1]["facts"]["unlabelled_records"] == 18
 
 
 def test_without_labelled_validation_the_signs_are_unknown_and_training_goes_on(tmp_path, toy_images):

@@ -7,8 +7,9 @@ import pytest
 
 from mintmark.classify.networks import SmallCNN
 from mintmark.semi_supervised.propagation import Spreading
+from mintmark.semi_supervised.pseudo_labels import PseudoLabels
 from mintmark.semi_supervised.recipe import Recipe
-from mintmark.utility.labellers import GAN_STUDENT, Unlabelled, by_network, spread, students_with_gan
+from mintmark.utility.labellers import GAN_STUDENT, Unlabelled, spread, students_with_gan, surely
 from mintmark.utility.students import Lesson
 
 GAN = Recipe(
@@ -28,6 +29,7 @@ GAN = Recipe(
     precision="float32",
 )
 SPREADING = Spreading(neighbours=7, alpha=0.9)
+HOW = PseudoLabels(confidence=0.5, spreading=SPREADING, gan=GAN)
 
 
 @pytest.fixture
@@ -41,7 +43,7 @@ def lesson(digits) -> tuple[Lesson, np.ndarray]:
     return Lesson(3, digits.take(few), hidden, SmallCNN((8, 8, 1), 10, 2).eval()), unlabelled.codes
 
 
-@pytest.mark.parametrize("student", students_with_gan(SPREADING, GAN), ids=lambda one: one.name)
+@pytest.mark.parametrize("student", students_with_gan(HOW), ids=lambda one: one.name)
 def test_every_labeller_gives_beliefs_that_its_seed_determines(lesson, student):
     images, beliefs = student.label(lesson[0])
     assert len(images) == len(beliefs)
@@ -51,31 +53,31 @@ def test_every_labeller_gives_beliefs_that_its_seed_determines(lesson, student):
 
 
 @pytest.mark.parametrize(
-    "label", [lambda one: spread(one, spreading=SPREADING), lambda one: by_network(one, recipe=GAN)]
+    "label", [lambda one: spread(one, spreading=SPREADING), lambda one: surely(one, how=replace(HOW, confidence=0.0))]
 )
 def test_what_has_seen_labels_is_right_far_more_often_than_by_chance(lesson, label):
     found, truth = label(lesson[0]), lesson[1]
     assert (found.beliefs.argmax(axis=1) == truth).mean() > 0.5
 
 
-def test_the_network_of_the_control_never_sees_what_is_unlabelled(lesson):
-    given, _ = lesson
-    alone = next(one for one in students_with_gan(SPREADING, GAN) if one.name == "network_student")
-    other = given._replace(unlabelled=replace(given.unlabelled, images=255 - given.unlabelled.images))
-    here, there = alone.label(given), alone.label(other)
-    flipped = alone.label(given._replace(unlabelled=other.unlabelled))
-    np.testing.assert_array_equal(there.beliefs, flipped.beliefs)
-    assert not np.array_equal(here.beliefs, there.beliefs)  # asked about other images, it answers otherwise
+def test_the_last_students_are_taught_what_two_labellers_are_sure_of_together_and_all_where_they_are_sure_of_none(
+    lesson,
+):
+    given, truth = lesson
+    sure, every = surely(given, how=HOW), surely(given, how=replace(HOW, confidence=0.0))
+    assert 0 < len(sure.images) < len(every.images) == len(truth)
+    assert sure.beliefs.max(axis=1).min() >= HOW.confidence
+    assert len(surely(given, how=replace(HOW, confidence=1.0 - 1e-9)).images) == len(truth)
 
 
 def test_the_gan_must_beat_every_control_and_the_augmented_arm():
-    *controls, gan = students_with_gan(SPREADING, GAN)
+    *controls, gan = students_with_gan(HOW)
     assert gan.name == GAN_STUDENT
     assert set(gan.rivals) == {"augmented", *(one.name for one in controls)}
 
 
 def test_students_with_a_gan_run_only_where_something_is_unlabelled(digits):
-    unlabelled = Unlabelled(share=0.5, spreading=SPREADING, gan=GAN)
+    unlabelled = Unlabelled(share=0.5, confidence=0.5, spreading=SPREADING, gan=GAN)
     assert unlabelled.school(digits).students == ()
     hidden = replace(digits, codes=np.where(np.arange(len(digits)) < 9, -1, digits.codes))
     assert len(unlabelled.school(hidden).students) == 5
@@ -86,7 +88,10 @@ def test_students_with_a_gan_run_only_where_something_is_unlabelled(digits):
     [
         (lambda: Spreading(neighbours=0, alpha=0.5), "neighbours must be at least 1, got 0"),
         (lambda: Spreading(neighbours=3, alpha=1.0), "alpha must lie between 0 and 1, got 1.0"),
-        (lambda: Unlabelled(share=0.0, spreading=SPREADING, gan=GAN), "share must lie between 0 and 1, got 0.0"),
+        (
+            lambda: Unlabelled(share=0.0, confidence=0.5, spreading=SPREADING, gan=GAN),
+            "share must lie between 0 and 1, got 0.0",
+        ),
     ],
 )
 def test_numbers_out_of_range_are_refused(made, said: str):
