@@ -105,6 +105,7 @@ def stage_reports() -> dict[str, Report]:
     evaluate += [
         rate("share_difference", -0.011, -0.024, 0.002),
         rate("augment_difference", 0.002, -0.006, 0.01),
+        rate("classifier_difference", -0.017, -0.031, -0.003),
         rate("smallest_detectable_difference", 0.009),
     ]
     audit, controls = [], []
@@ -137,7 +138,10 @@ def stage_reports() -> dict[str, Report]:
         "detect": [rate("anogan_auroc", 0.86, 0.83, 0.89)],
     }
     verdicts = {"evaluate": "no evidence", "audit": "conclusive"}
-    facts = {"audit": {"conclusive": conclusive, "controls": controls}}
+    facts = {
+        "evaluate": {"classifier": {"verdict": "hurts"}},
+        "audit": {"conclusive": conclusive, "controls": controls},
+    }
     return {
         stage: Report(
             stage=stage,

@@ -51,7 +51,7 @@ def test_the_card_has_a_header_that_hugging_face_reads(bundle, source, tmp_path,
     assert header["license"] == "cc0-1.0"
     assert header["dataset_info"]["splits"] == [{"name": "train", "num_examples": 60}]
     assert header["size_categories"] == ["n<1K"]
-    assert "Released: the synthetic data and the classifier, because all 11 rules passed" in text
+    assert "Released: the synthetic data and the classifier, because all 12 rules passed" in text
     opened = datasets.load_dataset(str(bundle), split="train", cache_dir=str(tmp_path / "cache"))
     assert opened.features["label"].names == list("0123456789")
     np.testing.assert_array_equal(np.asarray(opened[3]["image"]), read_images(source).images[3, :, :, 0])

@@ -114,6 +114,21 @@ def test_augmenting_needs_data_that_help(policy, reports, word: str, released):
     assert judge(replace(policy, purpose="augment"), {**reports, "evaluate": evaluate}).released is released
 
 
+@pytest.mark.parametrize(("word", "withheld"), [("helps", []), ("no evidence", ["classifier"]), (None, ["classifier"])])
+def test_augmenting_needs_a_classifier_that_owes_something_to_the_synthetic_data(policy, reports, word, withheld):
+    evaluate = replace(reports["evaluate"], verdict="helps", facts={"classifier": {"verdict": word}})
+    verdict = judge(replace(policy, purpose="augment"), {**reports, "evaluate": evaluate}).as_json()
+    assert verdict["released"]
+    assert verdict["withheld"] == withheld
+
+
+def test_sharing_withholds_a_classifier_that_is_worse_than_one_without_synthetic_data(policy, reports, measured):
+    evaluate = measured(reports["evaluate"], "classifier_difference", low=-0.0501)
+    verdict = judge(policy, {**reports, "evaluate": evaluate})
+    assert verdict.set == ("samples",)
+    assert verdict.sets[0].broken == ("the classifier does nearly as well as any made without synthetic data",)
+
+
 def test_the_margin_of_sharing_does_not_bind_augmentation(policy, reports, measured):
     evaluate = replace(measured(reports["evaluate"], "share_difference", low=-0.9), verdict="helps")
     assert judge(replace(policy, purpose="augment"), {**reports, "evaluate": evaluate}).released

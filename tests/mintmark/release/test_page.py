@@ -56,7 +56,7 @@ def outline(text: str) -> Outline:
 def test_the_verdict_is_one_sentence_at_the_top(inside: str, refused, reports):
     heading = re.search(r"<h1[^>]*>(.*?)</h1>", inside)
     assert heading
-    assert heading[1].startswith("Released: the synthetic data and the classifier, because all 11 rules passed")
+    assert heading[1].startswith("Released: the synthetic data and the classifier, because all 12 rules passed")
     page = render(title="Digits", verdict=refused, evidence=everything(reports), pictures=[], inside=True)
     assert (
         "Refused, because the rule &#34;attacks on the synthetic data barely beat guessing&#34; does not hold" in page
