@@ -45,7 +45,7 @@ from tasks import processes
 from tasks.params import main
 
 MOST_LOGITS = 1000  # of each set, at each row of the history
-MOST_SAMPLES = 10_000  # of which collapse is told
+MOST_SAMPLES, MOST_VALUES = 10_000, 2**28  # of which collapse is told, in images and in pixels
 SMALLEST_SIDE, LARGEST_SIDE, MOST_CHANNELS = 8, 256, 4
 
 
@@ -169,7 +169,7 @@ def _fit(
         if group.leads:
             print(f"train_gan: going on from the checkpoint at step {state.step}", flush=True)
     processes.check_agreement(group, int(folder.name[:15], 16), state.step)
-    images, codes = train_set.tensors()
+    images, codes = train_set.byte_tensors()
     endless = train(
         images.to(device), codes, config=recipe, seed=params.seed, num_classes=num_classes, state=state, group=group
     )
@@ -274,9 +274,10 @@ def _precision(recipe: Config, state: State) -> str:
 
 def _signs(state: State, rows: torch.Tensor, train_set: ImageSet, validation: ImageSet, seed: int) -> list[Signs]:
     """Of as many samples as there are training records, in the same classes, but at most `MOST_SAMPLES`."""
-    judged = [diagnosis.logits(state.discriminator, *part.tensors()) for part in (train_set, validation)]
-    real, _ = validation.tensors()
-    known, codes = _some(train_set, MOST_SAMPLES).tensors()
+    most = max(1, min(MOST_SAMPLES, MOST_VALUES // int(np.prod(train_set.shape))))
+    judged = [diagnosis.logits(state.discriminator, *_some(part, most).tensors()) for part in (train_set, validation)]
+    real, _ = _some(validation, most).tensors()
+    known, codes = _some(train_set, most).tensors()
     samples = torch.cat(list(sample(state.average.cpu(), codes.numpy(), seed=seed)))
     return [
         memory_signs(*judged, rng=np.random.default_rng(seed)),

@@ -3,11 +3,12 @@
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Int64, UInt8
 
 from mintmark.gan.parallel import ALONE, Group
 
 LEAST_OF_A_CLASS = 4
+Pixels = Float[torch.Tensor, "n channels height width"] | UInt8[torch.Tensor, "n channels height width"]
 
 
 class Batch(NamedTuple):
@@ -22,13 +23,17 @@ class BalancedSampler:
 
     A batch that does not divide by the number of classes gives its remainder to random distinct classes. A batch too
     small for `LEAST_OF_A_CLASS` of every class holds random classes, so that those it holds can be compared within.
-    Records are drawn with replacement, so a class of one record and a batch larger than the data set both work.
+    Records are drawn with replacement, so a class of one record and a batch larger than the data set both work. Bytes
+    take a quarter of the memory of floats; only what is drawn is converted.
     """
 
-    def __init__(
-        self, images: Float[torch.Tensor, "n channels height width"], codes: Int64[torch.Tensor, " n"], num_classes: int
-    ) -> None:
+    def __init__(self, images: Pixels, codes: Int64[torch.Tensor, " n"], num_classes: int) -> None:
         """Order the records by class.
+
+        Args:
+            images: Pixels in [-1, 1], or bytes from 0 to 255.
+            codes: Their classes.
+            num_classes: How many classes there are; each has a record.
 
         Raises:
             ValueError: a class has no record, or a code lies outside the classes.
@@ -50,4 +55,6 @@ class BalancedSampler:
         codes = order.repeat(-(-size // len(order)))[:size]
         places = (torch.rand(size, generator=rng, dtype=torch.float64) * self._counts[codes]).long()
         rows, codes = group.mine(self._order[self._starts[codes] + places]), group.mine(codes)
-        return Batch(self._images[rows.to(self._images.device)], codes.to(self._images.device))
+        drawn = self._images[rows.to(self._images.device)]
+        images = drawn.float() / 127.5 - 1.0 if drawn.dtype == torch.uint8 else drawn
+        return Batch(images, codes.to(drawn.device))

@@ -10,14 +10,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Int64
 from torch import nn
 from torch.nn import functional
 
 from mintmark.devices import pick_precision
 from mintmark.errors import BadInput
 from mintmark.gan.augmentation import augment
-from mintmark.gan.batches import BalancedSampler, Batch
+from mintmark.gan.batches import BalancedSampler, Batch, Pixels
 from mintmark.gan.config import Config
 from mintmark.gan.losses import LOSSES, class_energy_distance, twin_generator
 from mintmark.gan.networks import View
@@ -52,7 +52,7 @@ class Step:
 
 
 def train(
-    images: Float[torch.Tensor, "n channels height width"],
+    images: Pixels,
     codes: Int64[torch.Tensor, " n"],
     *,
     config: Config,
@@ -64,7 +64,7 @@ def train(
     """Train without end on labelled images, one discriminator and one generator update a step.
 
     Args:
-        images: Pixels in [-1, 1], on the device that trains.
+        images: Pixels in [-1, 1], or bytes from 0 to 255, on the device that trains.
         codes: Their classes; every class has a record.
         config: The recipe.
         seed: Where weights and draws come from; without effect where `state` is given.

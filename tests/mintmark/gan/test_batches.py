@@ -3,6 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mintmark.data.images import to_unit
 from mintmark.gan.batches import BalancedSampler
 
 
@@ -49,3 +50,12 @@ def test_small_batches_still_reach_every_class_equally_often():
     codes = torch.cat([sampler.draw(8, rng=rng).codes for _ in range(500)])
     shares = torch.bincount(codes, minlength=4) / len(codes)
     torch.testing.assert_close(shares, torch.full((4,), 0.25), atol=0.03, rtol=0)
+
+
+def test_bytes_are_drawn_as_the_pixels_that_they_stand_for():
+    images = torch.randint(0, 256, (9, 1, 4, 4), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    codes = torch.arange(9) % 3
+    pixels = to_unit(images.permute(0, 2, 3, 1).numpy())
+    drawn = [BalancedSampler(one, codes, 3).draw(12, rng=torch.Generator().manual_seed(1)) for one in (images, pixels)]
+    assert torch.equal(drawn[0].images, drawn[1].images)
+    assert torch.equal(drawn[0].codes, drawn[1].codes)
