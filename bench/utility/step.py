@@ -1,18 +1,16 @@
 """How much faster one training step is than a plain eager loop of the same networks in single precision.
 
-python -m bench.gan_step            28x28 images, the default recipe
-python -m bench.gan_step --quick    few steps: proves that it runs
+28x28 images, the default recipe.
 """
 
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from typing import Annotated
+from typing import Any
 
 import torch
-import typer
 
-from bench.reporting import at_least, finish
+from bench.reporting import Goal, at_least
 from mintmark.devices import pick_precision
 from mintmark.gan.augmentation import augment
 from mintmark.gan.batches import BalancedSampler
@@ -77,8 +75,9 @@ def seconds(step: Callable[[], object], num: int) -> float:
     return (time.process_time() - start) / num
 
 
-def main(*, quick: Annotated[bool, typer.Option(help="Few steps: proves that it runs.")] = False) -> None:
-    """Both in turn, on one thread."""
+def measure(*, quick: bool, workers: int) -> tuple[list[Goal], dict[str, Any]]:
+    """Both in turn, on one thread, whatever the workers."""
+    del workers
     torch.set_num_threads(1)
     repetitions, num = (2, 1) if quick else (9, 8)
     config = load("train_gan", Params).recipe.settled(SHAPE, num_records=NUM_RECORDS)
@@ -97,7 +96,6 @@ def main(*, quick: Annotated[bool, typer.Option(help="Few steps: proves that it 
     name = "plain eager fp32 step over our step, 28x28"
     goals = [at_least(1.6, name, statistics.median(ratios), ends, unit="ratio")]
     details = {
-        "quick": quick,
         "repetitions": repetitions,
         "steps_each": num,
         "batch_size": config.batch_size,
@@ -107,8 +105,4 @@ def main(*, quick: Annotated[bool, typer.Option(help="Few steps: proves that it 
             for name, one in spent.items()
         },
     }
-    finish("gan_step", goals, details)
-
-
-if __name__ == "__main__":
-    typer.run(main)
+    return goals, details
