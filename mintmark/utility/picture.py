@@ -88,6 +88,7 @@ def _draw_curve(axes: Axes, findings: Findings) -> None:
     heights = [100 * one.value for one in found]
     errors = [[100 * (one.value - one.low) for one in found], [100 * (one.high - one.value) for one in found]]
     axes.errorbar(sizes, heights, yerr=errors, color="black", marker="o", capsize=3, label="real data alone")
+    highest = max(PLACED, key=lambda arm: findings.accuracies[arm].value)
     for arm in PLACED:
         height, worth = 100 * findings.accuracies[arm].value, findings.worths[arm]
         axes.axhline(height, color=COLOURS[arm], linestyle="--", linewidth=1.5, label=NAMES[arm])
@@ -97,7 +98,8 @@ def _draw_curve(axes: Axes, findings: Findings) -> None:
         if worth.records is not None:
             axes.plot([worth.records], [height], "D", color=COLOURS[arm], markersize=8)
             place, told = (worth.records, height), f"as good as {worth.records:.0f} real records"
-            axes.annotate(told, place, xytext=(-8, 6), textcoords="offset points", ha="right", fontsize=8)
+            offset = (-8, 6 if arm == highest else -14)  # one above, one below: they may stand close
+            axes.annotate(told, place, xytext=offset, textcoords="offset points", ha="right", fontsize=8)
     axes.axvline(findings.num_train, color="#999999", linewidth=0.8, zorder=0)
     axes.set_xscale("log")
     axes.set_xticks(sizes, [f"{size}" for size in sizes], fontsize=8)
