@@ -35,6 +35,9 @@ class Augmentation:
                 raise ValueError(f"{key} must lie between 0 and 1, got {getattr(self, key)}")
 
 
+NONE = Augmentation(translation=0.0, cutout=0.0, colour=0.0)
+
+
 def augment(
     images: Images,
     augmentation: Augmentation,

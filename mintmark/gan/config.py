@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from mintmark.devices import PrecisionName
 from mintmark.gan import sizes
-from mintmark.gan.augmentation import Augmentation
+from mintmark.gan.augmentation import NONE, Augmentation
 from mintmark.gan.family import ConditioningName
 from mintmark.gan.losses import LOSSES, LossName
 
@@ -54,7 +54,9 @@ class Recipe:
         lipschitz_weight: Lambda of lambda E (|dD/dx| - 1)^2 between real and fake images; 0 leaves it out.
         penalty_interval: The penalties are taken every so many steps, and weigh as much more.
         diversity_weight: Weight of the energy distance within classes in the generator's loss; 0 leaves it out.
-        augmentation: What the discriminator sees, real or fake.
+        augmentation: What the discriminator sees, real or fake, where there are few training records.
+        augmented_below: With so many training records or more there is none: they are not learnt by heart, and the
+            generator learns far sooner.
         adaptive: How the probability of each transformation is adapted; None for always.
         ema_decay: Decay a step of the average of the generator's weights that is kept.
         precision: "float32", "bfloat16" for autocast, or "auto" for the faster of the two.
@@ -77,6 +79,7 @@ class Recipe:
     penalty_interval: int
     diversity_weight: float
     augmentation: Augmentation
+    augmented_below: int
     adaptive: Adaptive | None
     ema_decay: float
     precision: PrecisionName
@@ -96,7 +99,7 @@ class Recipe:
             )
 
     def settled(self, shape: tuple[int, int, int], *, num_records: int) -> "Config":
-        """The same recipe with sizes for images of this shape."""
+        """The same recipe with sizes for images of this shape, and the augmentation that so many records need."""
         open_sizes: dict[str, Any] = {
             "generator_width": sizes.generator_width(shape),
             "discriminator_width": sizes.discriminator_width(shape),
@@ -104,6 +107,8 @@ class Recipe:
         }
         values: dict[str, Any] = {one.name: getattr(self, one.name) for one in fields(self)}
         values |= {key: value for key, value in open_sizes.items() if values[key] == "auto"}
+        if num_records >= self.augmented_below:
+            values["augmentation"] = NONE
         return Config(**values)
 
 
@@ -117,7 +122,14 @@ class Config(Recipe):
 
 
 def _check_numbers(config: Recipe) -> None:
-    for key in ("latent_size", "generator_width", "discriminator_width", "batch_size", "penalty_interval"):
+    for key in (
+        "latent_size",
+        "generator_width",
+        "discriminator_width",
+        "batch_size",
+        "penalty_interval",
+        "augmented_below",
+    ):
         if getattr(config, key) != "auto" and getattr(config, key) < 1:
             raise ValueError(f"{key} must be at least 1, got {getattr(config, key)}")
     for key in ("generator_learning_rate", "discriminator_learning_rate"):

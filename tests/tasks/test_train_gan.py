@@ -55,6 +55,7 @@ SECTION = {
         "penalty_interval": 2,
         "diversity_weight": 1.0,
         "augmentation": {"translation": 0.125, "cutout": 0.25, "colour": 0.2},
+        "augmented_below": 1000,
         "adaptive": None,
         "ema_decay": 0.9,
         "precision": "float32",

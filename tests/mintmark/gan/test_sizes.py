@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from mintmark.gan import sizes
+from mintmark.gan.augmentation import NONE
 from mintmark.gan.config import Config, Recipe
 
 
@@ -39,3 +40,10 @@ def test_only_what_is_open_is_settled(tiny_config):
     assert isinstance(settled, Config)
     assert (settled.generator_width, settled.discriminator_width, settled.batch_size) == (16, 4, 12)
     assert given.settled((64, 64, 1), num_records=500) == given
+
+
+def test_many_records_are_not_augmented(tiny_config):
+    recipe = tiny_config()
+    assert recipe.augmented_below == 1000
+    assert recipe.settled((8, 8, 1), num_records=999).augmentation == recipe.augmentation != NONE
+    assert recipe.settled((8, 8, 1), num_records=1000).augmentation == NONE

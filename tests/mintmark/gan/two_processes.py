@@ -63,6 +63,7 @@ def recipe(**changes: Any) -> Config:
         "penalty_interval": 2,
         "diversity_weight": 1.0,
         "augmentation": Augmentation(translation=0.125, cutout=0.25, colour=0.2),
+        "augmented_below": 1000,
         "adaptive": None,
         "ema_decay": 0.9,
         "precision": "float32",
