@@ -21,12 +21,12 @@ from bench.reporting import Goal, at_least
 from mintmark.classify import training
 from mintmark.classify.augmentation import Augmentation
 from mintmark.classify.model import logits
+from mintmark.classify.networks import Classifier
 from mintmark.fan_out import fan_out
 from mintmark.progress import track
 from mintmark.semi_supervised.model import SemiSupervised, fit_semi_supervised
 from mintmark.semi_supervised.propagation import spread_labels
 from mintmark.semi_supervised.recipe import Recipe
-from mintmark.semi_supervised.student import train_student
 from mintmark.utility.comparison import accuracy, difference
 
 NUM_CLASSES = 10
@@ -128,15 +128,28 @@ def answers(draw: Draw, *, seed: int, classifier: training.Recipe, gan: Recipe) 
         "logistic regression on the GAN's features": _regression(with_gan, draw),
     }
     for teacher, taught in beliefs.items():
-        network = train_student(images, codes, taught, share=SHARE, recipe=classifier, seed=seed)
+        network = _student(images, codes, taught, classifier, seed)
         said[f"student of {teacher}"] = logits(network, test)
     for teacher in ("that network and label spreading", "the GAN and label spreading"):
         sure = (codes >= 0) | (beliefs[teacher].max(dim=1).values >= CONFIDENCE)
-        network = train_student(
-            images[sure], codes[sure], beliefs[teacher][sure], share=SHARE, recipe=classifier, seed=seed
-        )
+        network = _student(images[sure], codes[sure], beliefs[teacher][sure], classifier, seed)
         said[f"student of what {teacher} are sure of"] = logits(network, test)
     return {name: one.argmax(dim=1).numpy() for name, one in said.items()}
+
+
+def _student(
+    images: Float[torch.Tensor, "n 1 8 8"],
+    codes: Int64[torch.Tensor, " n"],
+    beliefs: Float[torch.Tensor, "n classes"],
+    recipe: training.Recipe,
+    seed: int,
+) -> Classifier:
+    """The classifier taught by the labels where there are any, and by beliefs where there are none."""
+    few, many = codes >= 0, codes < 0
+    taught = training.Synthetic(images=images[many], labels=beliefs[many], share=SHARE)
+    return training.train_classifier(
+        images[few], codes[few], num_classes=NUM_CLASSES, recipe=recipe, seed=seed, synthetic=taught
+    )
 
 
 def _regression(model: SemiSupervised, draw: Draw) -> Float[torch.Tensor, "m classes"]:
