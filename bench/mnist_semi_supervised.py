@@ -1,6 +1,7 @@
 """The error on MNIST's test images with 100 labels and 59,900 images without, and the CPU time that it takes.
 
-The downstream classifier teaches itself on the unlabelled images; the same classifier with labels alone is the control.
+The downstream classifier teaches itself on the unlabelled images, held back where neighbours in a graph of pixels say
+otherwise; the same classifier without the graph, and with the labels alone, are the controls. No GAN takes part.
 The settings were chosen on other draws of the labels, with images of the 60,000 held out; see docs/decisions.md.
 """
 
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
+from sklearn.decomposition import PCA
 
 from bench.reporting import Goal, at_most
 from mintmark.classify import training
@@ -22,21 +24,24 @@ from mintmark.classify.networks import Classifier
 from mintmark.data.idx import read_header
 from mintmark.data.images import to_unit
 from mintmark.progress import track
+from mintmark.semi_supervised.propagation import spread_labels
 from mintmark.semi_supervised.self_teaching import SelfTeaching, teach_itself
 
 NUM_CLASSES = 10
 LABELS_A_CLASS = 10
 SEEDS = (0, 1, 2)  # each draws other labels
 MOST_ERROR, MOST_MINUTES = 2.0, 30.0  # percent; of CPU time, from the raw files to the trained classifier
+CHOSEN = "self-taught, held back by neighbours"
+COMPONENTS, NEIGHBOURS, ALPHA = 40, 10, 0.99
 STRONG = Augmentation(shift=0.1, rotation=20.0, scale=0.2)
 CLASSIFIER = training.Recipe(
-    steps=3000, batch_size=64, learning_rate=5e-3, weight_decay=0.02, width=16, augmentation=STRONG
+    steps=2500, batch_size=64, learning_rate=5e-3, weight_decay=0.02, width=16, augmentation=STRONG
 )
 SELF_TEACHING = SelfTeaching(
-    steps=3000,
+    steps=2500,
     labelled_batch_size=32,
     batch_size=128,
-    learning_rate=5e-3,
+    learning_rate=3e-3,
     weight_decay=0.02,
     width=16,
     ema_decay=0.998,
@@ -60,15 +65,19 @@ def mnist_goals(folder: Path, *, quick: bool) -> tuple[list[Goal], dict[str, Any
     """
     steps = 5 if quick else None
     recipes = [replace(one, steps=steps or one.steps) for one in (CLASSIFIER, SELF_TEACHING)]
-    fits = {"labels alone": _supervised(recipes[0]), "self-taught": _self_taught(recipes[1])}
+    fits = {
+        "labels alone": _supervised(recipes[0]),
+        "self-taught": _self_taught(recipes[1], graph=False),
+        CHOSEN: _self_taught(recipes[1], graph=True),
+    }
     seeds = SEEDS[:1] if quick else SEEDS
     trained = {name: [_timed(folder, fit, seed) for seed in seeds] for name, fit in fits.items()}
     test, truth = _read(folder, "t10k")
     errors = {name: [_error(one, test, truth) for one, _ in found] for name, found in trained.items()}
     minutes = {name: [spent for _, spent in found] for name, found in trained.items()}
     goals = [
-        at_most(MOST_ERROR, "MNIST, 100 labels: error", errors["self-taught"], unit="%"),
-        at_most(MOST_MINUTES, "MNIST, 100 labels: CPU time of a training", minutes["self-taught"], unit="min"),
+        at_most(MOST_ERROR, "MNIST, 100 labels: error", errors[CHOSEN], unit="%"),
+        at_most(MOST_MINUTES, "MNIST, 100 labels: CPU time of a training", minutes[CHOSEN], unit="min"),
     ]
     details = {"errors": errors, "cpu_minutes": minutes, "seeds": list(seeds), "steps": recipes[1].steps}
     return goals, details
@@ -88,13 +97,23 @@ def _supervised(recipe: training.Recipe) -> Fit:
     )
 
 
-def _self_taught(recipe: SelfTeaching) -> Fit:
+def _self_taught(recipe: SelfTeaching, *, graph: bool) -> Fit:
     def fit(images: torch.Tensor, codes: torch.Tensor, seed: int) -> Classifier:
-        steps = teach_itself(images, codes, num_classes=NUM_CLASSES, recipe=recipe, seed=seed)
+        beforehand = _spread(images, codes) if graph else None
+        steps = teach_itself(images, codes, num_classes=NUM_CLASSES, recipe=recipe, seed=seed, beforehand=beforehand)
         *_, last = track(steps, f"mnist-{seed}", total=recipe.steps)
         return last.state.average
 
     return fit
+
+
+def _spread(
+    images: Float[torch.Tensor, "n 1 28 28"], codes: Int64[torch.Tensor, " n"]
+) -> Float[torch.Tensor, "n classes"]:
+    """Beliefs spread between neighbours in the leading components of the pixels."""
+    components = PCA(COMPONENTS, svd_solver="covariance_eigh").fit_transform(images.flatten(1).numpy())
+    points = torch.from_numpy(components)
+    return spread_labels(points, codes, num_classes=NUM_CLASSES, neighbours=NEIGHBOURS, alpha=ALPHA)
 
 
 def _error(network: Classifier, images: torch.Tensor, truth: Int64[np.ndarray, " n"]) -> float:

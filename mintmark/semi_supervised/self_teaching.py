@@ -1,8 +1,10 @@
 """A downstream classifier that teaches itself: its weight average labels weakly bent images, it learns bent ones.
 
 FixMatch (Sohn et al. 2020) with the average as the one that labels (Tarvainen and Valpola 2017) and labels aligned to
-equal shares of the classes (Berthelot et al. 2020). There is no GAN and no teacher from elsewhere. One small record a
-step; knows nothing of files or logging. Randomness comes from the seed and lives in the state.
+equal shares of the classes (Berthelot et al. 2020). There is no GAN. Where there are beliefs from elsewhere, such as
+the neighbours in a graph, its own are multiplied by them: a product of experts (Hinton 2002, equation 1), so that it
+learns no label that they rule out, unless it is surer than they are. One small record a step; knows nothing of files or
+logging. Randomness comes from the seed and lives in the state.
 """
 
 import copy
@@ -24,6 +26,7 @@ from mintmark.semi_supervised.losses import aligned, pseudo_label
 
 WARM_UP = 100  # steps over which the learning rate rises
 EMA_WARM_UP = 10  # the average trusts the present by 9/10 at first, and reaches `ema_decay` as steps go by
+LEAST_BELIEF = 1e-3  # of a class beforehand: nothing is ruled out for good
 MARGINAL_DECAY = 0.99  # of the running shares of the classes: the last hundred batches
 Images = Float[torch.Tensor, "n channels height width"]
 
@@ -77,7 +80,7 @@ class State:
 
     Attributes:
         average: The moving average of weights and batch statistics, in eval mode; this is the network to keep.
-        marginal: The running mean of the average's beliefs; sums to 1.
+        marginal: The running mean of the beliefs before they are aligned; sums to 1.
         rng: A CPU generator, the only source of randomness.
         step: How many steps were taken.
     """
@@ -108,7 +111,13 @@ class Step:
 
 
 def teach_itself(
-    images: Images, codes: Int64[torch.Tensor, " n"], *, num_classes: int, recipe: SelfTeaching, seed: int
+    images: Images,
+    codes: Int64[torch.Tensor, " n"],
+    *,
+    num_classes: int,
+    recipe: SelfTeaching,
+    seed: int,
+    beforehand: Float[torch.Tensor, "n classes"] | None = None,
 ) -> Iterator[Step]:
     """Take the steps of the recipe.
 
@@ -119,20 +128,35 @@ def teach_itself(
         num_classes: How many classes there are; each has a labelled image. Their shares are taken to be equal.
         recipe: The recipe.
         seed: Of everything drawn here.
+        beforehand: Probabilities of the classes for every image, from elsewhere; None where there are none.
 
     Raises:
-        BadInput: no image carries a label.
+        BadInput: no image carries a label, or what is believed beforehand are not probabilities.
         ValueError: a class has no labelled image, or a code lies outside the classes.
         FloatingPointError: a loss or a gradient is not finite; no step was taken with it.
     """
     labelled = codes >= 0
     if not bool(labelled.any()):
         raise BadInput("training records: expected at least one with a label, got none")
+    prior = _prior(beforehand, len(images), num_classes).to(images.device)
     sampler = BalancedSampler(images[labelled], codes[labelled].cpu(), num_classes)
     _, channels, height, width = images.shape
     state = _initial_state((height, width, channels), num_classes, recipe, seed, images.device)
     while state.step < recipe.steps:
-        yield _step(state, sampler, images, recipe)
+        yield _step(state, sampler, images, prior, recipe)
+
+
+def _prior(
+    beforehand: Float[torch.Tensor, "n classes"] | None, num: int, num_classes: int
+) -> Float[torch.Tensor, "n classes"]:
+    """The logarithms of what is believed beforehand, aligned to equal shares; 0 where nothing is."""
+    if beforehand is None:
+        return torch.zeros((num, num_classes))
+    sums = beforehand.sum(dim=1)
+    right = beforehand.shape == (num, num_classes) and torch.allclose(sums, torch.ones_like(sums), atol=1e-3)
+    if not right or bool((beforehand < 0).any()):
+        raise BadInput("beforehand: expected a probability of each class for every image, got others")
+    return aligned(beforehand, beforehand.mean(dim=0)).clamp(min=LEAST_BELIEF).log()
 
 
 def _initial_state(
@@ -154,13 +178,19 @@ def _initial_state(
     )
 
 
-def _step(state: State, sampler: BalancedSampler, images: Images, recipe: SelfTeaching) -> Step:
+def _step(
+    state: State,
+    sampler: BalancedSampler,
+    images: Images,
+    prior: Float[torch.Tensor, "n classes"],
+    recipe: SelfTeaching,
+) -> Step:
     for group in state.optimizer.param_groups:
         group["lr"] = recipe.learning_rate * _schedule(state.step, recipe.steps)
     labelled = sampler.draw(recipe.labelled_batch_size, rng=state.rng)
-    rows = torch.randint(len(images), (recipe.batch_size,), generator=state.rng)
-    plain = images[rows.to(images.device)]
-    beliefs = _believed(state, bend(plain, recipe.weak, generator=state.rng), recipe)
+    rows = torch.randint(len(images), (recipe.batch_size,), generator=state.rng).to(images.device)
+    plain = images[rows]
+    beliefs = _believed(state, bend(plain, recipe.weak, generator=state.rng), prior[rows], recipe)
     bent = [bend(part, recipe.strong, generator=state.rng) for part in (labelled.images, plain)]
     of_labelled, of_plain = _logits(state.network, torch.cat(bent), recipe).split([len(part) for part in bent])
     supervised = functional.cross_entropy(of_labelled, labelled.codes)
@@ -171,9 +201,11 @@ def _step(state: State, sampler: BalancedSampler, images: Images, recipe: SelfTe
 
 
 @torch.no_grad()
-def _believed(state: State, weak: Images, recipe: SelfTeaching) -> Float[torch.Tensor, "n classes"]:
-    """What the average believes of weakly bent images, aligned to equal shares; the running shares move on."""
-    beliefs = _logits(state.average, weak, recipe).softmax(dim=1)
+def _believed(
+    state: State, weak: Images, prior: Float[torch.Tensor, "n classes"], recipe: SelfTeaching
+) -> Float[torch.Tensor, "n classes"]:
+    """What the average and the prior believe of weakly bent images, aligned to equal shares, which move on."""
+    beliefs = (_logits(state.average, weak, recipe).log_softmax(dim=1) + prior).softmax(dim=1)
     state.marginal = torch.lerp(beliefs.mean(dim=0), state.marginal, MARGINAL_DECAY)
     return aligned(beliefs, state.marginal)
 

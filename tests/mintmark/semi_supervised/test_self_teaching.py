@@ -96,6 +96,34 @@ def test_unlabelled_images_teach(toy_images):
     assert step.taught_loss > 0
 
 
+def test_beliefs_from_elsewhere_are_multiplied_in(toy_images):
+    images, truth, codes = few_labels(toy_images)
+    told = torch.where(functional.one_hot(truth, 3).bool(), 0.98, 0.01)
+    own = torch.full((len(images), 3), 1 / 3)
+    plain, flat, sure = (
+        next(teach_itself(images, codes, num_classes=3, recipe=recipe(), seed=0, beforehand=one))
+        for one in (None, own, told)
+    )
+    assert flat.taught_loss == pytest.approx(plain.taught_loss, abs=1e-6)
+    # a fresh network has no opinion worth 0.98, so the labels are those that it was told
+    assert sure.state.marginal.sum().item() == pytest.approx(1.0)
+    torch.manual_seed(0)
+    fresh, rng = SmallCNN((8, 8, 1), 3, 4).train(), torch.Generator().manual_seed(0)
+    labelled = BalancedSampler(images[codes >= 0], codes[codes >= 0], 3).draw(6, rng=rng)
+    rows = torch.randint(len(images), (8,), generator=rng)
+    bend(images[rows], WEAK, generator=rng)  # it draws
+    found = fresh(torch.cat([bend(part, STRONG, generator=rng) for part in (labelled.images, images[rows])]))
+    expected = functional.cross_entropy(found[6:], truth[rows])
+    assert sure.taught_loss == pytest.approx(expected.item(), abs=1e-5)
+
+
+def test_beliefs_from_elsewhere_that_are_no_probabilities_are_refused(toy_images):
+    images, _truth, codes = few_labels(toy_images)
+    for wrong in (torch.zeros((60, 3)), torch.full((60, 4), 0.25), torch.tensor([1.5, -0.5, 0.0]).repeat(60, 1)):
+        with pytest.raises(BadInput, match="a probability of each class for every image"):
+            next(teach_itself(images, codes, num_classes=3, recipe=recipe(), seed=0, beforehand=wrong))
+
+
 def test_nothing_is_taught_below_the_confidence(toy_images):
     images, _truth, codes = few_labels(toy_images)
     assert next(steps_of(images, codes, confidence=1.0)).taught_loss == 0
