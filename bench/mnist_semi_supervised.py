@@ -63,12 +63,13 @@ def mnist_goals(folder: Path, *, quick: bool) -> tuple[list[Goal], dict[str, Any
 
     The test images answer after all training.
     """
-    steps = 5 if quick else None
-    recipes = [replace(one, steps=steps or one.steps) for one in (CLASSIFIER, SELF_TEACHING)]
+    classifier, self_teaching = CLASSIFIER, SELF_TEACHING
+    if quick:
+        classifier, self_teaching = replace(classifier, steps=5), replace(self_teaching, steps=5)
     fits = {
-        "labels alone": _supervised(recipes[0]),
-        "self-taught": _self_taught(recipes[1], graph=False),
-        CHOSEN: _self_taught(recipes[1], graph=True),
+        "labels alone": _supervised(classifier),
+        "self-taught": _self_taught(self_teaching, graph=False),
+        CHOSEN: _self_taught(self_teaching, graph=True),
     }
     seeds = SEEDS[:1] if quick else SEEDS
     trained = {name: [_timed(folder, fit, seed) for seed in seeds] for name, fit in fits.items()}
@@ -79,7 +80,7 @@ def mnist_goals(folder: Path, *, quick: bool) -> tuple[list[Goal], dict[str, Any
         at_most(MOST_ERROR, "MNIST, 100 labels: error", errors[CHOSEN], unit="%"),
         at_most(MOST_MINUTES, "MNIST, 100 labels: CPU time of a training", minutes[CHOSEN], unit="min"),
     ]
-    details = {"errors": errors, "cpu_minutes": minutes, "seeds": list(seeds), "steps": recipes[1].steps}
+    details = {"errors": errors, "cpu_minutes": minutes, "seeds": list(seeds), "steps": self_teaching.steps}
     return goals, details
 
 

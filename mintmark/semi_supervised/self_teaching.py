@@ -165,7 +165,7 @@ def _initial_state(
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         network = SmallCNN(shape, num_classes, recipe.width)
-    network = network.to(device=device, memory_format=torch.channels_last)
+    network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return State(
         network=network.train(),
         average=copy.deepcopy(network).requires_grad_(requires_grad=False).eval(),
