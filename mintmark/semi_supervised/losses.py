@@ -44,3 +44,26 @@ def conditional_entropy(logits: Logits) -> Float[torch.Tensor, ""]:
 def agreement(logits: Logits, targets: Logits) -> Float[torch.Tensor, ""]:
     """E sum_k |p_k - q_k|^2 of the probabilities of two sets of logits (Tarvainen and Valpola 2017, section 2)."""
     return (logits.softmax(dim=1) - targets.softmax(dim=1)).square().sum(dim=1).mean()
+
+
+def aligned(beliefs: Logits, marginal: Float[torch.Tensor, " classes"]) -> Logits:
+    """Beliefs moved towards equal shares of the classes (Berthelot et al. 2020, section 3.1): q / marginal, rescaled.
+
+    Args:
+        beliefs: Probabilities q.
+        marginal: Their mean over images, of this batch or of those before.
+    """
+    balanced = beliefs / marginal.clamp(min=SMALL)
+    return balanced / balanced.sum(dim=1, keepdim=True)
+
+
+def pseudo_label(logits: Logits, beliefs: Logits, *, confidence: float) -> Float[torch.Tensor, ""]:
+    """E 1(max q >= confidence) * -log p_argmax(q): unsure beliefs count as 0 (Sohn et al. 2020, equation 4).
+
+    Args:
+        logits: Of strongly bent images.
+        beliefs: Probabilities q of the same images, bent weakly or not at all; no gradient flows into them.
+        confidence: The least probability of its likeliest class at which an image is taught, 0 to 1.
+    """
+    sureness, codes = beliefs.detach().max(dim=1)
+    return (functional.cross_entropy(logits, codes, reduction="none") * (sureness >= confidence)).mean()

@@ -6,8 +6,10 @@ from torch.nn import functional
 
 from mintmark.semi_supervised.losses import (
     agreement,
+    aligned,
     conditional_entropy,
     feature_matching,
+    pseudo_label,
     pull_away,
     real_or_fake,
 )
@@ -64,3 +66,28 @@ def test_agreement_is_the_squared_distance_of_probabilities():
     sure, other = torch.tensor([[100.0, 0.0]]), torch.tensor([[0.0, 100.0]])
     assert agreement(sure, other).item() == pytest.approx(2.0)
     assert agreement(sure, sure + 7).item() == pytest.approx(0.0)
+
+
+def test_aligned_beliefs_by_hand():
+    beliefs = torch.tensor([[0.8, 0.2], [0.5, 0.5]])
+    # divided by the shares: 0.8/0.8 and 0.2/0.2, then 0.5/0.8 = 0.625 and 0.5/0.2 = 2.5
+    expected = torch.tensor([[0.5, 0.5], [0.2, 0.8]])
+    torch.testing.assert_close(aligned(beliefs, torch.tensor([0.8, 0.2])), expected)
+    torch.testing.assert_close(aligned(beliefs, torch.tensor([0.5, 0.5])), beliefs)
+    assert aligned(torch.tensor([[1.0, 0.0]]), torch.tensor([1.0, 0.0])).isfinite().all()
+
+
+def test_pseudo_label_by_hand():
+    found = torch.tensor([[math.log(3.0), 0.0], [0.0, 0.0], [0.0, math.log(7.0)]])  # 3/4, 1/2 and 1/8 of class 0
+    beliefs = torch.tensor([[0.9, 0.1], [0.6, 0.4], [0.95, 0.05]])
+    # the middle image is too unsure to be taught, and counts as 0 in the mean of three
+    assert pseudo_label(found, beliefs, confidence=0.9).item() == pytest.approx((math.log(4 / 3) + math.log(8)) / 3)
+    assert pseudo_label(found, beliefs, confidence=0.96).item() == 0
+
+
+def test_no_gradient_flows_into_the_beliefs_of_a_pseudo_label():
+    found, beliefs = logits(3, 4).requires_grad_(), logits(4, 4).softmax(dim=1).requires_grad_()
+    pseudo_label(found, beliefs, confidence=0.0).backward()
+    assert found.grad is not None
+    assert found.grad.abs().sum() > 0
+    assert beliefs.grad is None
