@@ -61,7 +61,7 @@ class Scale:
 
 
 FULL = Scale(num_seeds=10, classifier=replace(CLASSIFIER, steps=80), gan_steps=300, released=200, num_further=3000)
-QUICK = Scale(num_seeds=2, classifier=replace(CLASSIFIER, steps=2), gan_steps=2, released=10, num_further=60)
+QUICK = Scale(num_seeds=3, classifier=replace(CLASSIFIER, steps=2), gan_steps=2, released=10, num_further=60)
 
 
 class Fold(NamedTuple):
