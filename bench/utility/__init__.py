@@ -1,0 +1,1 @@
+"""Does synthetic data help? One case a module."""

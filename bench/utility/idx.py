@@ -1,8 +1,10 @@
 """Idx files as image sets."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Int64
 
 from mintmark.data.idx import read_header
 from mintmark.data.images import ImageSet
@@ -20,10 +22,12 @@ def read(folder: Path, part: str) -> ImageSet:
     return ImageSet(ids=ids, codes=codes.astype(np.int64), images=pixels[..., None], classes=classes)
 
 
-def few_of_each(images: ImageSet, num: int, *, rng: np.random.Generator) -> np.ndarray:
-    """Rows of `num` records of each class, drawn at random, in the order of the classes."""
-    rows = [rng.permutation(np.flatnonzero(images.codes == code))[:num] for code in range(len(images.classes))]
-    return np.concatenate(rows)
+def rows_of_each(
+    codes: Int64[np.ndarray, " n"], counts: Sequence[int], rng: np.random.Generator
+) -> Int64[np.ndarray, " m"]:
+    """Random rows: `counts[code]` of each class, in the order of the classes."""
+    drawn = [rng.permutation(np.flatnonzero(codes == code))[:count] for code, count in enumerate(counts)]
+    return np.concatenate(drawn)
 
 
 def _array(path: Path) -> np.ndarray:

@@ -24,10 +24,6 @@ class Recipe:
             same network without a GAN.
         pull_away_weight, conditional_entropy_weight: Of the two terms of a "bad" GAN (Dai et al. 2017); 0 leaves out.
         consistency_weight: Of the agreement with the average on all images (Tarvainen and Valpola 2017); 0 leaves out.
-        pseudo_label_weight: Of the average's confident labels of weakly bent images, aligned to equal shares of the
-            classes and taught to the same images bent by `augmentation` (Sohn et al. 2020); 0 leaves out.
-        confidence: The least probability of its likeliest class at which an image is so taught, 0 to 1.
-        weak_augmentation: How images are bent for the average that teaches; `PLAIN` shows it the images as they are.
         augmentation: How real images are bent; mixup takes no part.
         ema_decay: Decay a step of the average of the discriminator's weights that is kept.
         precision: "float32", "bfloat16" for autocast, or "auto" for the faster of the two.
@@ -48,9 +44,6 @@ class Recipe:
     pull_away_weight: float = 0.0
     conditional_entropy_weight: float = 0.0
     consistency_weight: float = 0.0
-    pseudo_label_weight: float = 0.0
-    confidence: float = 0.95
-    weak_augmentation: Augmentation = PLAIN
     augmentation: Augmentation = PLAIN
     ema_decay: float
     precision: PrecisionName
@@ -65,8 +58,6 @@ class Recipe:
         for key in ("beta1", "ema_decay"):
             if not 0 <= getattr(self, key) < 1:
                 raise ValueError(f"{key} must lie in [0, 1), got {getattr(self, key)}")
-        if not 0 <= self.confidence <= 1:
-            raise ValueError(f"confidence must lie in [0, 1], got {self.confidence}")
         weights = [key for key in self.__slots__ if key.endswith(("_weight", "_noise"))]
         for key in weights:
             if getattr(self, key) < 0:

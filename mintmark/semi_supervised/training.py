@@ -16,16 +16,14 @@ from torch import nn
 from torch.nn import functional
 from torch.nn.utils import get_total_norm
 
-from mintmark.classify.augmentation import PLAIN, bend
+from mintmark.classify.augmentation import bend
 from mintmark.devices import pick_precision
 from mintmark.errors import BadInput
 from mintmark.gan.batches import BalancedSampler
 from mintmark.semi_supervised.losses import (
     agreement,
-    aligned,
     conditional_entropy,
     feature_matching,
-    pseudo_label,
     pull_away,
     real_or_fake,
 )
@@ -200,25 +198,11 @@ def _discriminator_loss(
     total = supervised + recipe.adversarial_weight * adversarial
     if recipe.conditional_entropy_weight > 0:
         total = total + recipe.conditional_entropy_weight * conditional_entropy(real)
-    if recipe.consistency_weight > 0 or recipe.pseudo_label_weight > 0:
-        total = total + _taught(real, plain, state, recipe)
+    if recipe.consistency_weight > 0:
+        with torch.no_grad(), _autocast(recipe, plain):
+            believed = state.average(plain).float()
+        total = total + recipe.consistency_weight * _ramp(state.step, recipe) * agreement(real, believed)
     return (supervised, adversarial), total
-
-
-def _taught(real: torch.Tensor, plain: Images, state: State, recipe: Recipe) -> Float[torch.Tensor, ""]:
-    """The weighted terms in which the average teaches the logits of bent images what it sees in weakly bent ones."""
-    weak = plain
-    if recipe.weak_augmentation != PLAIN:
-        weak = bend(plain, recipe.weak_augmentation, generator=state.rng)
-    with torch.no_grad(), _autocast(recipe, plain):
-        believed = state.average(weak).float()
-    consistency = recipe.consistency_weight * _ramp(state.step, recipe)
-    total = consistency * agreement(real, believed)
-    if recipe.pseudo_label_weight > 0:
-        beliefs = believed.softmax(dim=1)
-        beliefs = aligned(beliefs, beliefs.mean(dim=0))
-        total = total + recipe.pseudo_label_weight * pseudo_label(real, beliefs, confidence=recipe.confidence)
-    return total
 
 
 def _seen(losses: torch.Tensor, gradients: Sequence[torch.Tensor], number: int) -> list[float]:
