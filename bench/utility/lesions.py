@@ -167,7 +167,8 @@ def _fold(
     few: ImageSet, further: ImageSet, train: np.ndarray, test: np.ndarray, *, scale: Scale, seed: int, crew: Crew
 ) -> Fold:
     """Choose, train, and only then answer the fold's test images and the further ones."""
-    rows, held = train_test_split(train, test_size=HELD_BACK, stratify=few.codes[train], random_state=seed)
+    parts = train_test_split(train, test_size=HELD_BACK, stratify=few.codes[train], random_state=seed)
+    rows, held = (np.asarray(part) for part in parts)
     real = few.take(rows)
     recipe = replace(GAN, conditioning="per_class", batch_size=32)
     release = generated(
