@@ -199,6 +199,10 @@ def crossed_parts(values: Float[np.ndarray, "seeds records"], *, lowest: float, 
     of_records = num_seeds * ((record_means - centre) ** 2).sum() / freedom[1]
     of_residuals = (residuals**2).sum() / freedom.prod()
     parts = np.array([of_seeds, max(of_records - of_residuals, 0.0)])
+    if (
+        not parts.any()
+    ):  # seeds agree by chance, and records differ less than residuals do: these are all there is to go by
+        parts[0], freedom = of_residuals, np.array([freedom.prod(), 1])
     degrees = float(parts.sum() ** 2 / (parts**2 / freedom).sum())
     of_seeds, of_records = (parts / padded.size).tolist()
     return CrossedParts(float(centre), of_seeds, of_records, degrees)

@@ -221,3 +221,11 @@ def test_the_smallest_detectable_mean_is_detected_four_times_in_five():
 def test_a_crossed_mean_refuses_what_it_cannot_measure(values: np.ndarray):
     with pytest.raises(ValueError, match="values must"):
         crossed_mean(values, lowest=0.0, highest=1.0)
+
+
+def test_the_interval_stays_open_where_seeds_agree_by_chance_and_records_hardly_differ():
+    found = crossed_mean(np.array([[1.0, -1.0, 0.0], [-1.0, 1.0, 0.0]]), lowest=-1.0, highest=1.0)
+    assert found.value == 0.0
+    assert found.degrees > 0
+    assert found.low < -0.1
+    assert found.high > 0.1
