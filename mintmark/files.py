@@ -4,6 +4,7 @@ Unfinished work lies in `.partial/` beside the target, so a reader never sees ha
 that looks finished.
 """
 
+import errno
 import json
 import os
 import shutil
@@ -35,11 +36,15 @@ def whole_file(path: Path) -> Iterator[Path]:
 def _hold(held: Path) -> None:
     """Keep the folder of unfinished work for this writer: another that ends meanwhile removes it once it is empty."""
     while True:
-        held.parent.mkdir(parents=True, exist_ok=True)
         try:
+            held.parent.mkdir(parents=True, exist_ok=True)
             held.touch()
         except FileNotFoundError:
             continue  # removed in between
+        except FileExistsError:
+            if held.parent.is_file():
+                raise
+            continue  # removed while it was looked at
         return
 
 
@@ -82,5 +87,9 @@ def read_json(path: Path) -> Any:
 
 
 def _remove_if_empty(folder: Path) -> None:
-    if folder.is_dir() and not any(folder.iterdir()):
+    """In one call: between a look and a removal another writer may come, or go and remove it first."""
+    try:
         folder.rmdir()
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
+            raise
