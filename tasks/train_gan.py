@@ -100,7 +100,8 @@ def run(params: Params, data_dir: Path) -> None:
     labelled = _trainable(everything, split_dir / "train.parquet")
     validation = read_images(split_dir / "validation.parquet").labelled()
     with processes.joined(device) as group:
-        train_set = labelled if params.pseudo_labels is None else _with_guesses(everything, params, group)
+        how = params.pseudo_labels
+        train_set = labelled if how is None else _with_guesses(everything, how, seed=params.seed, shown=group.leads)
         recipe = params.recipe.settled(train_set.shape, num_records=len(train_set))
         folder = out_dir / PARTIAL / _key(params, device, group, split_dir)
         state, rows = _fit(params, recipe, group, train_set=train_set, validation=validation, folder=folder)
@@ -138,11 +139,10 @@ def _trainable(images: ImageSet, path: Path) -> ImageSet:
     return labelled
 
 
-def _with_guesses(everything: ImageSet, params: Params, group: Group) -> ImageSet:
+def _with_guesses(everything: ImageSet, how: PseudoLabels, *, seed: int, shown: bool) -> ImageSet:
     """The labelled records, and the unlabelled ones with the class that they are believed to be of."""
-    assert params.pseudo_labels is not None
-    watch = partial(track, label="labeller-steps", total=params.pseudo_labels.gan.steps) if group.leads else iter
-    return pseudo_labelled(everything, params.pseudo_labels, seed=params.seed, watch=watch)
+    watch = partial(track, label="labeller-steps", total=how.gan.steps) if shown else iter
+    return pseudo_labelled(everything, how, seed=seed, watch=watch)
 
 
 def _key(params: Params, device: torch.device, group: Group, split_dir: Path) -> str:

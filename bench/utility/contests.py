@@ -1,24 +1,21 @@
 """One contest as `tasks/evaluate.py` holds it, for benchmarks: tuned, trained, settled, judged."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 
-from mintmark.classify.augmentation import PLAIN, Augmentation
+from mintmark.classify.augmentation import PLAIN
 from mintmark.classify.training import Recipe
 from mintmark.data.images import ImageSet
 from mintmark.intervals import CrossedMean
 from mintmark.utility.arms import Material, Mixture
-from mintmark.utility.choices import Choices, choose
+from mintmark.utility.choices import choose
 from mintmark.utility.comparison import Advantage
 from mintmark.utility.contest import Plan, Settled, hold, outcome, settle
 from mintmark.utility.crew import Crew
 from mintmark.utility.findings import Findings, find
 from mintmark.utility.stopping import Looks
-from mintmark.utility.students import School
 
 HARD = Mixture(share=0.5, labels="hard")
 CURVE_ARM = "half"  # the control that trains on half of the real records is a point of the learning curve
@@ -33,16 +30,12 @@ class Rules:
         recipe: Of every training.
         num_seeds: Trainings of each arm; one look.
         margin: Differences up to this count as none.
-        augmentations: The grid of the rival.
-        mixtures: The grid of the mixed arms.
         workers: Trainings at a time, one thread each.
     """
 
     recipe: Recipe
     num_seeds: int
-    margin: float = 0.005
-    augmentations: Sequence[Augmentation] = (PLAIN,)
-    mixtures: Sequence[Mixture] = (HARD,)
+    margin: float
     workers: int = 1
 
     @property
@@ -56,16 +49,14 @@ class Rules:
         return Looks((self.num_seeds,))
 
 
-def contest(
-    material: Material, test: ImageSet, rules: Rules, *, seed: int, school: School | None = None
-) -> tuple[Settled, Findings, Choices]:
+def contest(material: Material, test: ImageSet, rules: Rules, *, seed: int) -> Findings:
     """Choose on validation, train, ask the test once."""
     of_tuning, of_contest, of_controls = np.random.SeedSequence(seed).spawn(3)
     choices = choose(
         material,
-        augmentations=rules.augmentations,
+        augmentations=[PLAIN],
         flip=0.0,
-        mixtures=rules.mixtures,
+        mixtures=[HARD],
         recipe=rules.recipe,
         seeds=of_tuning.generate_state(1).tolist(),
         crew=rules.crew,
@@ -76,12 +67,11 @@ def contest(
         recipe=rules.recipe,
         control_seed=int(of_controls.generate_state(1)[0]),
         crew=rules.crew,
-        school=school,
     )
     seeds: list[int] = of_contest.generate_state(rules.num_seeds).tolist()
     settled = settle(hold(plan, seeds=seeds), plan, test, seeds=seeds, looks=rules.looks, margin=rules.margin)
     on_release = outcome(settled.contest.networks["real"], material.release)
-    return settled, judged(settled, plan, test, on_release=on_release, margin=rules.margin), choices
+    return judged(settled, plan, test, on_release=on_release, margin=rules.margin)
 
 
 def judged(settled: Settled, plan: Plan, test: ImageSet, *, on_release: np.ndarray, margin: float) -> Findings:
@@ -95,28 +85,7 @@ def judged(settled: Settled, plan: Plan, test: ImageSet, *, on_release: np.ndarr
         num_train=num_train,
         margin=margin,
         kept="synthetic",
-        students=plan.students,
     )
-
-
-def table(findings: Findings, settled: Settled, choices: Choices) -> dict[str, Any]:
-    """What a reader of the benchmark wants of one contest, in points of accuracy."""
-    return {
-        "verdict": findings.verdict,
-        "augment_difference": points(findings.advantage),
-        "corrected_p": findings.p_values["augment_difference"],
-        "smallest_detectable": 100 * findings.advantage.smallest_detectable,
-        "share_difference": points(findings.share),
-        "accuracy": {name: points(found) for name, found in findings.accuracies.items()},
-        "trts": points(findings.trts),
-        "students": {name: [one.verdict, points(one.advantage)] for name, one in findings.students.items()},
-        "synthetic_arm": settled.contest.synthetic_arm,
-        "best_rival": settled.contest.best_rival,
-        "augmentation": str(choices.augmentation),
-        "mixtures": {arm: str(one) for arm, one in choices.mixtures.items()},
-        "controls_passed": [one.passed for one in findings.controls],
-        "seeds": settled.looks.budget,
-    }
 
 
 def points(found: CrossedMean | Advantage) -> list[float]:

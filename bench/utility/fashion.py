@@ -15,15 +15,14 @@ import numpy as np
 import torch
 
 from bench.reporting import Goal, at_least
-from bench.utility.generators import synthesise
+from bench.utility.digits import GAN as DIGITS_GAN
+from bench.utility.generators import default_recipe, synthesise
 from bench.utility.idx import read, rows_of_each
 from mintmark.classify.augmentation import Augmentation
 from mintmark.classify.training import Recipe
 from mintmark.data.images import ImageSet
 from mintmark.gan import augmentation as gan_augmentation
-from mintmark.gan import config as gan_config
 from mintmark.intervals import holm
-from mintmark.semi_supervised import recipe as semi_supervised
 from mintmark.semi_supervised.propagation import Spreading
 from mintmark.utility.arms import Material, Mixture
 from mintmark.utility.choices import Choices, choose
@@ -50,46 +49,14 @@ MIXTURES = (
     Mixture(share=0.5, labels="hard"),
     Mixture(share=0.5, labels="soft"),
 )
-GAN = gan_config.Recipe(
-    loss="relativistic",
-    conditioning="projection",
-    classifier_weight=1.0,
-    latent_size=64,
+GAN = default_recipe(
     generator_width=16,
     discriminator_width=8,
     batch_size=40,
-    generator_learning_rate=1e-3,
-    discriminator_learning_rate=1e-3,
-    beta1=0.0,
-    beta2=0.99,
-    r1_weight=0.05,
-    r2_weight=0.05,
-    lipschitz_weight=0.0,
-    penalty_interval=4,
-    diversity_weight=1.0,
     augmentation=gan_augmentation.Augmentation(translation=0.125, cutout=0.0, colour=0.0),
-    augmented_below=10_000,
-    adaptive=None,
     ema_decay=0.99,
-    precision="auto",
 )
-STUDENTS_GAN = semi_supervised.Recipe(
-    form="dense",
-    steps=300,
-    latent_size=50,
-    generator_width=128,
-    discriminator_width=240,
-    input_noise=0.3,
-    hidden_noise=0.5,
-    labelled_batch_size=30,
-    batch_size=64,
-    learning_rate=2e-3,
-    beta1=0.5,
-    adversarial_weight=1.0,
-    augmentation=AUGMENTATIONS[0],
-    ema_decay=0.99,
-    precision="float32",
-)
+STUDENTS_GAN = replace(DIGITS_GAN, steps=300, augmentation=AUGMENTATIONS[0], ema_decay=0.99)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

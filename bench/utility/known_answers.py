@@ -92,7 +92,7 @@ def retrained(truth: str, *, seed: int, recipe: Recipe) -> str:
     """The verdict of one contest in which all is drawn and trained anew."""
     case = draw(truth, seed=seed, num_test=NUM_TEST)
     rules = Rules(recipe=recipe, num_seeds=NUM_SEEDS, margin=MARGIN)
-    return contest(case.material, case.test, rules, seed=seed)[1].verdict
+    return contest(case.material, case.test, rules, seed=seed).verdict
 
 
 def redrawn(truth: str, *, sizes: Sizes, workers: int) -> tuple[list[str], list[float]]:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
-from sklearn.neighbors import KNeighborsClassifier
 
 from mintmark.data.images import ImageSet
 from mintmark.fidelity.copies import pixels
@@ -75,6 +74,8 @@ def labelled_by_neighbours(parties: Parties) -> Parties:
     would tell members from others. So every record, member or not, labelled or not, gets its class by one rule, which
     sees no model.
     """
+    from sklearn.neighbors import KNeighborsClassifier  # takes a second to import, and few audits need it
+
     own = parties.reference.labelled()
     guess = KNeighborsClassifier(n_neighbors=min(NEIGHBOURS, len(own)))
     guess.fit(pixels(own.images).numpy(), own.codes)

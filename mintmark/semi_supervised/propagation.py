@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int64
-from sklearn.semi_supervised import LabelSpreading
 
 from mintmark.errors import BadInput
 
@@ -43,6 +42,8 @@ def spread_labels(
     Raises:
         BadInput: no point carries a label.
     """
+    from sklearn.semi_supervised import LabelSpreading  # takes a second to import, and most trainings spread nothing
+
     if not bool((codes >= 0).any()):
         raise BadInput("training records: expected at least one with a label, got none")
     spread = LabelSpreading(kernel="knn", n_neighbors=neighbours, alpha=alpha, max_iter=1000)

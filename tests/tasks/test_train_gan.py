@@ -61,39 +61,8 @@ SECTION = {
         "precision": "float32",
     },
 }
-PSEUDO_LABELS = {
-    "confidence": 0.0,
-    "spreading": {"neighbours": 3, "alpha": 0.9},
-    "gan": {
-        "form": "dense",
-        "steps": 4,
-        "latent_size": 4,
-        "generator_width": 8,
-        "discriminator_width": 8,
-        "input_noise": 0.1,
-        "hidden_noise": 0.1,
-        "labelled_batch_size": 6,
-        "batch_size": 6,
-        "learning_rate": 2.0e-3,
-        "beta1": 0.5,
-        "adversarial_weight": 1.0,
-        "pull_away_weight": 0.0,
-        "conditional_entropy_weight": 0.0,
-        "consistency_weight": 0.0,
-        "augmentation": {
-            "shift": 0.0,
-            "rotation": 0.0,
-            "scale": 0.0,
-            "flip": 0.0,
-            "cutout": 0.0,
-            "mixup": 0.0,
-            "operations": 0,
-            "magnitude": 0.0,
-        },
-        "ema_decay": 0.9,
-        "precision": "float32",
-    },
-}
+SCARCE = YAML(typ="safe").load(ROOT / "presets" / "scarce.yaml")["train_gan"]["pseudo_labels"]
+PSEUDO_LABELS = SCARCE | {"confidence": 0.0, "gan": SCARCE["gan"] | {"steps": 4}}
 OUTS = {
     "generator.safetensors",
     "discriminator.safetensors",
