@@ -15,23 +15,22 @@ import pyarrow.parquet as pq
 import torch
 
 from mintmark import weights
-from mintmark.classify.model import load_classifier, logits
+from mintmark.classify.augmentation import Augmentation
+from mintmark.classify.model import LoadedClassifier, load_classifier
 from mintmark.data.images import ImageSet, read_images
 from mintmark.errors import BadInput
 from mintmark.evidence import read_report, write_report
 from mintmark.fan_out import fan_out
 from mintmark.files import whole_file, whole_folder
 from mintmark.gan.model import load_discriminator, load_generator
+from mintmark.privacy.asked import ask_classifiers, ask_discriminators, ask_generators
 from mintmark.privacy.blind import Blind, blind_baseline, features
-from mintmark.privacy.classifier import confidence_scores
-from mintmark.privacy.discriminator import logit_scores
-from mintmark.privacy.generator import sample_own
 from mintmark.privacy.parties import Parties, at_most, labelled_by_neighbours
 from mintmark.privacy.private import private_scores
+from mintmark.privacy.queries import PLAIN_FORM, Form, forms_like
 from mintmark.privacy.report import Outcome, audit_report, targets_of
 from mintmark.privacy.roc import roc_picture, roc_table
-from mintmark.privacy.samples import nearest_scores
-from mintmark.privacy.shadows import Shadows
+from mintmark.privacy.spaces import open_spaces
 from mintmark.privacy.summary import Precision
 from mintmark.privacy.trials import (
     Attacks,
@@ -43,7 +42,7 @@ from mintmark.privacy.trials import (
     samples_trials,
 )
 from mintmark.progress import track
-from mintmark.shadow.store import Store, read_store
+from mintmark.shadow.store import read_store
 from tasks.engine import engine
 from tasks.params import main
 
@@ -171,15 +170,31 @@ def plan_trials(params: Params, data_dir: Path, attacked: Mapping[str, Parties])
             raise BadInput(f"{name}.safetensors: expected {expected}, got {list(model.classes)}, {model.network.shape}")
     store = read_store(data_dir / "shadow" / "models")
     plan, seed = params.plan, params.seed
+    spaces = open_spaces(of_samples.reference, recipe=plan.auxiliary, seed=seed)
+    forms = _forms(classifier)
     return [
-        *samples_trials(release, of_samples, thresholds=_thresholds(data_dir, members), plan=plan, seed=seed),
+        *samples_trials(
+            release,
+            of_samples,
+            spaces=spaces,
+            shadows=ask_generators(store, of_samples, spaces=spaces, num=len(release), seed=seed),
+            thresholds=_thresholds(data_dir, members),
+            plan=plan,
+            seed=seed,
+        ),
         *classifier_trials(
-            classifier.network, of_classifier, shadows=_classifier_shadows(store, of_classifier), plan=plan, seed=seed
+            classifier.network,
+            of_classifier,
+            forms=forms,
+            shadows=ask_classifiers(store, of_classifier, forms=forms),
+            plan=plan,
+            seed=seed,
         ),
         *generator_trials(
             generator.network,
             of_generator,
-            shadows=_generator_shadows(store, of_generator, params),
+            spaces=spaces,
+            shadows=ask_generators(store, of_generator, spaces=spaces, num=plan.search.own_samples, seed=seed),
             plan=plan,
             seed=seed,
         ),
@@ -187,7 +202,7 @@ def plan_trials(params: Params, data_dir: Path, attacked: Mapping[str, Parties])
             discriminator.network,
             release,
             of_discriminator,
-            shadows=_discriminator_shadows(store, of_discriminator),
+            shadows=ask_discriminators(store, of_discriminator),
             plan=plan,
             seed=seed,
         ),
@@ -205,36 +220,12 @@ def _thresholds(data_dir: Path, members: ImageSet) -> dict[int, float]:
     return {code: max(least, float(stated[name])) for code, name in names.items()}
 
 
-def _classifier_shadows(store: Store, parties: Parties) -> Shadows | None:
-    def ask(path: Path) -> np.ndarray:
-        return confidence_scores(logits(load_classifier(path).network, parties.tensors()), parties.codes())
-
-    return _shadows(store, store.classifiers, parties, ask)
-
-
-def _generator_shadows(store: Store, parties: Parties, params: Params) -> Shadows | None:
-    def ask(path: Path) -> np.ndarray:
-        own = sample_own(load_generator(path).network, num=params.plan.search.own_samples, seed=params.seed)
-        return nearest_scores(parties.pixels(), own.pixels)
-
-    return _shadows(store, store.generators, parties, ask)
-
-
-def _discriminator_shadows(store: Store, parties: Parties) -> Shadows | None:
-    def ask(path: Path) -> np.ndarray:
-        return logit_scores(load_discriminator(path).network, parties.tensors(), parties.codes())
-
-    return _shadows(store, store.discriminators, parties, ask)
-
-
-def _shadows(
-    store: Store, paths: Mapping[str, Path], parties: Parties, ask: Callable[[Path], np.ndarray]
-) -> Shadows | None:
-    """What the shadows answer to the records under attack; None where there are no shadows."""
-    if not paths:
-        return None
-    ids = [*parties.members.ids, *parties.non_members.ids]
-    return Shadows(np.stack([ask(path) for path in paths.values()]), store.membership(list(paths), ids))
+def _forms(classifier: LoadedClassifier) -> tuple[Form, ...]:
+    """In which forms records are shown: those that the classifier's training made, where its facts tell."""
+    recipe = classifier.facts.get("recipe") or {}
+    if "augmentation" not in recipe:
+        return (PLAIN_FORM,)
+    return forms_like(Augmentation(**recipe["augmentation"]), shape=classifier.shape)
 
 
 def _attack(trials: list[Trial], params: Params) -> list[Outcome]:

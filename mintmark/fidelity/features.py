@@ -24,7 +24,13 @@ Embed = Callable[[UInt8[np.ndarray, "n height width channels"]], Float64[torch.T
 
 
 def trained(train: ImageSet, *, recipe: Recipe, seed: int, device: torch.device) -> Embed:
-    """What the last layer sees of a classifier trained here on the training records.
+    """What the last layer sees of a classifier trained here on the training records; see `trained_network`."""
+    network = trained_network(train, recipe=recipe, seed=seed, device=device)
+    return lambda images: features_of(network, images)
+
+
+def trained_network(train: ImageSet, *, recipe: Recipe, seed: int, device: torch.device) -> SmallCNN:
+    """A classifier trained here on the training records.
 
     Raises:
         BadInput: no training record carries a label.
@@ -32,11 +38,15 @@ def trained(train: ImageSet, *, recipe: Recipe, seed: int, device: torch.device)
     images, codes = train.tensors()
     network = train_classifier(images, codes, num_classes=len(train.classes), recipe=recipe, seed=seed, device=device)
     assert isinstance(network, SmallCNN)  # what is trained where no other kind is asked for
+    return network
 
-    def embed(images: np.ndarray) -> torch.Tensor:
-        return _batched(images, lambda part: network.features(to_unit(part).to(device)), size=TRAINED_BATCH)
 
-    return embed
+def features_of(
+    network: SmallCNN, images: UInt8[np.ndarray, "n height width channels"]
+) -> Float64[torch.Tensor, "n features"]:
+    """What the last layer of a classifier sees of some images."""
+    device = next(network.parameters()).device
+    return _batched(images, lambda part: network.features(to_unit(part).to(device)), size=TRAINED_BATCH)
 
 
 def published(network: Inception | Dinov2, *, device: torch.device) -> Embed:
@@ -46,7 +56,7 @@ def published(network: Inception | Dinov2, *, device: torch.device) -> Embed:
     def embed(images: np.ndarray) -> torch.Tensor:
         def forward(part: np.ndarray) -> torch.Tensor:
             pixels = torch.from_numpy(part.transpose(0, 3, 1, 2).astype(np.float32) / 255.0)
-            return network(pixels.expand(-1, 3, -1, -1).to(device))
+            return network(pixels.expand(-1, 3, -1, -1).contiguous().to(device))  # one layout, so equal bits
 
         return _batched(images, forward, size=PUBLISHED_BATCH)
 

@@ -5,33 +5,21 @@ data? Knows nothing of files, or of how the classifier was trained.
 """
 
 import numpy as np
-import torch
 from jaxtyping import Float, Int64
 
-from mintmark.classify.model import logits
 from mintmark.classify.networks import Classifier
-from mintmark.privacy.likelihood import lira_scores, offline_lira_scores, rmia_scores, shrunk_lira_scores
+from mintmark.privacy.likelihood import (
+    lira_scores,
+    log_probabilities,
+    offline_lira_scores,
+    refuse_own,
+    rmia_scores,
+    shrunk_lira_scores,
+)
 from mintmark.privacy.parties import Parties
+from mintmark.privacy.queries import Form, confidence_scores
 from mintmark.privacy.rates import Scores
 from mintmark.privacy.shadows import Shadows
-
-
-def confidence_scores(
-    answers: Float[torch.Tensor, "queries classes"], codes: Int64[np.ndarray, " queries"]
-) -> Float[np.ndarray, " queries"]:
-    """Confidence: who is classified with more confidence than others is a member.
-
-    Threat model: the attacker asks the classifier once for the record, and knows its label. The confidence p of the
-    true class is taken as log(p / (1 - p)) (Yeom et al. 2018 for the threshold; Carlini et al. 2022 for
-    the scale), from logits, so that no confidence saturates.
-
-    Returns:
-        The logit-scaled confidence; higher for a member.
-    """
-    own = torch.from_numpy(codes)[:, None]
-    answers = answers.double()
-    others = answers.scatter(1, own, -torch.inf).logsumexp(dim=1)
-    return (answers.gather(1, own)[:, 0] - others).numpy()
 
 
 def class_confidence_scores(
@@ -76,27 +64,49 @@ def shadow_scores(confidences: Float[np.ndarray, " queries"], shadows: Shadows) 
 
 
 def attack_classifier(
-    network: Classifier, parties: Parties, *, min_class_records: int, shadows: Shadows | None
+    network: Classifier,
+    parties: Parties,
+    *,
+    min_class_records: int,
+    forms: tuple[Form, ...],
+    shadows: Shadows | None,
 ) -> dict[str, Scores]:
-    """Every attack of this threat model that these parties and shadows allow; all under attack are labelled."""
+    """Every attack of this threat model that these parties and shadows allow; all under attack are labelled.
+
+    `confidence`: who is classified with more confidence than others is a member. The attacker asks the classifier once
+    for the record, and knows its label (Yeom et al. 2018 for the threshold; Carlini et al. 2022 for the scale).
+    `repeated`: the same, asked for the record in every form that training may have made of it. With shadows, of which
+    the attacker asks the same questions: `shadow_scores`, and LiRA and RMIA (`mintmark.privacy.likelihood`).
+
+    Args:
+        network: The target.
+        parties: Who is who.
+        min_class_records: Reference records that a class needs for a threshold of its own.
+        forms: In which records are shown; the first is the record itself.
+        shadows: What shadow classifiers answer, asked in the same forms.
+    """
     codes, reference = parties.codes(), parties.reference.labelled()
-    confidences = confidence_scores(logits(network, parties.tensors()), codes)
+    confidences = confidence_scores(network, parties.tensors(), codes)
     found = {
         "confidence": confidences,
         "class_confidence": class_confidence_scores(
             confidences,
             codes,
-            reference_confidences=confidence_scores(logits(network, reference.tensors()[0]), reference.codes),
+            reference_confidences=confidence_scores(network, reference.tensors()[0], reference.codes),
             reference_codes=reference.codes,
             min_class_records=min_class_records,
         ),
     }
+    if len(forms) > 1:
+        found["repeated"] = confidence_scores(network, parties.tensors(), codes, forms=forms)
     if shadows is not None:
+        asked = found.get("repeated", confidences)
+        refuse_own(asked, shadows)
         found |= {
-            "shadow": shadow_scores(confidences, shadows),
-            "lira": lira_scores(confidences, shadows),
-            "lira_shrunk": shrunk_lira_scores(confidences, shadows),
-            "lira_offline": offline_lira_scores(confidences, shadows),
-            "rmia": rmia_scores(confidences, shadows),
+            "shadow": shadow_scores(asked, shadows),
+            "lira": lira_scores(asked, shadows),
+            "lira_shrunk": shrunk_lira_scores(asked, shadows),
+            "lira_offline": offline_lira_scores(asked, shadows),
+            "rmia": rmia_scores(log_probabilities(asked), shadows.map(log_probabilities)),
         }
     return {name: parties.split(scores) for name, scores in found.items() if scores is not None}

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int64
 
 from mintmark.gan.family import AnyDiscriminator
-from mintmark.privacy.likelihood import lira_scores
+from mintmark.privacy.likelihood import lira_scores, log_probabilities, refuse_own, rmia_scores
 from mintmark.privacy.parties import Parties
 from mintmark.privacy.rates import Scores
 from mintmark.privacy.shadows import Shadows
@@ -46,13 +46,18 @@ def logit_scores(
 def attack_discriminator(network: AnyDiscriminator, parties: Parties, *, shadows: Shadows | None) -> dict[str, Scores]:
     """Every attack of this threat model.
 
-    With shadow models, the score is also calibrated: less the mean logit of those discriminators of the same recipe
-    that were not trained on the record, which tells how real it looks to begin with (after Watson et al. 2022); and
-    the likelihoods of the logit under those that were and those that were not are compared (`lira_scores`).
+    With shadow models of the same recipe, the score is also calibrated: less the mean logit of those that were not
+    trained on the record, which tells how real it looks to begin with (after Watson et al. 2022); and its likelihoods
+    under those that were and those that were not are compared (`lira_scores`, `rmia_scores`).
     """
     scores = logit_scores(network, parties.tensors(), parties.codes())
     found: dict[str, np.ndarray | None] = {"logit": scores}
     if shadows is not None:
+        refuse_own(scores, shadows)
         easy = shadows.untrained_mean()
-        found |= {"shadow": None if easy is None else scores - easy, "lira": lira_scores(scores, shadows)}
+        found |= {
+            "shadow": None if easy is None else scores - easy,
+            "lira": lira_scores(scores, shadows),
+            "rmia": rmia_scores(log_probabilities(scores), shadows.map(log_probabilities)),
+        }
     return {name: parties.split(one) for name, one in found.items() if one is not None}

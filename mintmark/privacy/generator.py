@@ -4,6 +4,7 @@ They can sample without limit, past every filter of the release, and search the 
 nothing of files, or of how the generator was trained.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,14 +12,14 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int64
 
-from mintmark.fidelity.copies import pixels
 from mintmark.gan.family import AnyGenerator
 from mintmark.neighbours import nearest
-from mintmark.privacy.likelihood import lira_scores
+from mintmark.privacy.likelihood import shadow_attacks
 from mintmark.privacy.parties import Parties
 from mintmark.privacy.rates import Scores
-from mintmark.privacy.samples import calibrated_scores, nearest_scores
+from mintmark.privacy.samples import answers_of, calibrated_scores, distance_attacks
 from mintmark.privacy.shadows import Shadows
+from mintmark.privacy.spaces import Spaces
 from mintmark.progress import track
 
 BATCH_SIZE = 512
@@ -109,42 +110,42 @@ def _invert(
     return best
 
 
-def attack_own_samples(own: Float[torch.Tensor, "n pixels"], parties: Parties) -> dict[str, Scores]:
-    """`nearest`: who lies nearer to the attacker's own samples than to their reference records is a member.
-
-    As threat model `samples` does, but over a far larger sample, which no filter has seen.
-    """
-    queries = parties.pixels()
-    scores = calibrated_scores(nearest_scores(queries, own), queries, pixels(parties.reference.images))
-    return {"nearest": parties.split(scores)}
+def attack_own_samples(own: Float[torch.Tensor, "n pixels"], parties: Parties, *, spaces: Spaces) -> dict[str, Scores]:
+    """What threat model `samples` does by distances, over a far larger sample, which no filter has seen."""
+    return {name: parties.split(scores) for name, scores in distance_attacks(own, parties, spaces).items()}
 
 
 def attack_generator(
-    network: AnyGenerator, parties: Parties, *, search: Search, seed: int, shadows: Shadows | None
+    network: AnyGenerator,
+    parties: Parties,
+    *,
+    spaces: Spaces,
+    search: Search,
+    seed: int,
+    shadows: Mapping[str, Shadows],
 ) -> dict[str, Scores]:
     """Every attack of this threat model on one generator.
 
-    `nearest`: see `attack_own_samples`. `inversion`: see `inversion_scores`, calibrated likewise. `shadow`, where there
-    are shadow generators: the distance to the nearest own sample, calibrated by the mean distance to as many samples of
-    those generators that were not trained on the record (Chen et al. 2020). `lira`: the same distance, its likelihoods
-    under generators that were trained on the record and under those that were not (`lira_scores`).
+    See `attack_own_samples`; `inversion`: see `inversion_scores`, calibrated by the reference; and over shadow
+    generators, of which the attacker draws as many samples, `likelihood.shadow_attacks`.
+
+    Args:
+        network: The target.
+        parties: Who is who.
+        spaces: Where the attacker measures.
+        search: How much they do.
+        seed: Of their samples.
+        shadows: What shadow generators answer, by the names of `samples.answers_of`; none where there are none.
     """
-    queries, reference = parties.pixels(), pixels(parties.reference.images)
     own = sample_own(network, num=search.own_samples, seed=seed)
+    queries = parties.pixels()
     inverted = inversion_scores(network, queries, own=own, search=search)
-    found = attack_own_samples(own.pixels, parties)
-    found["inversion"] = parties.split(calibrated_scores(inverted, queries, reference))
-    return found | _shadow_attacks(nearest_scores(queries, own.pixels), parties, shadows)
-
-
-def _shadow_attacks(
-    nearness: Float[np.ndarray, " queries"], parties: Parties, shadows: Shadows | None
-) -> dict[str, Scores]:
-    if shadows is None:
-        return {}
-    easy = shadows.untrained_mean()
-    found = {"shadow": None if easy is None else nearness - easy, "lira": lira_scores(nearness, shadows)}
-    return {name: parties.split(one) for name, one in found.items() if one is not None}
+    found = attack_own_samples(own.pixels, parties, spaces=spaces)
+    found["inversion"] = parties.split(calibrated_scores(inverted, queries, spaces.reference))
+    if shadows:
+        calibrated = shadow_attacks(answers_of(own.pixels, parties, spaces), shadows)
+        found |= {name: parties.split(scores) for name, scores in calibrated.items()}
+    return found
 
 
 def _unit_pixels(images: Float[torch.Tensor, "n channels height width"]) -> Float[torch.Tensor, "n pixels"]:

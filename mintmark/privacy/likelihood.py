@@ -5,13 +5,15 @@ a classifier, a discriminator's logit, a distance to a generator's samples), and
 records. Knows nothing of models or files.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.special import digamma, expit, polygamma
+from scipy.special import digamma, logsumexp, polygamma
 from scipy.stats import norm, t
 
+from mintmark.errors import BadInput
 from mintmark.privacy.shadows import Shadows
 
 SMALLEST_VARIANCE = 1e-12  # where all shadows answer alike
@@ -98,8 +100,10 @@ def offline_lira_scores(
     return -np.asarray(norm.logpdf(answers, others.means, np.sqrt(others.pooled_variance())))
 
 
-def rmia_scores(confidences: Float[np.ndarray, " queries"], shadows: Shadows) -> Float[np.ndarray, " queries"] | None:
-    """RMIA with a continuous score: whose label is likelier under the target than under reference models is a member.
+def rmia_scores(
+    log_likelihoods: Float[np.ndarray, " queries"], shadows: Shadows
+) -> Float[np.ndarray, " queries"] | None:
+    """RMIA with a continuous score: who is likelier under the target than under reference models is a member.
 
     Threat model: as for `lira_scores`; a handful of reference models is enough (Zarifzadeh et al. 2024). The published
     score is the share of population records whose own ratio a record's ratio exceeds by a factor: for one target a
@@ -107,8 +111,8 @@ def rmia_scores(confidences: Float[np.ndarray, " queries"], shadows: Shadows) ->
     ratio itself orders records alike and has none, so it needs no population.
 
     Args:
-        confidences: Log-odds of the true class.
-        shadows: The same of the reference models.
+        log_likelihoods: Of the record, or of its label, under the target; any constant may be missing.
+        shadows: The same under the reference models.
 
     Returns:
         log p(x) - log((mean over models that knew x + mean over those that did not) / 2); None where a record has no
@@ -116,10 +120,53 @@ def rmia_scores(confidences: Float[np.ndarray, " queries"], shadows: Shadows) ->
     """
     if sides_of(shadows) is None:
         return None
-    probabilities = expit(shadows.answers)
-    knew, others = (_side(probabilities, mask).means for mask in (shadows.trained_on, ~shadows.trained_on))
-    smallest = np.finfo(float).tiny
-    return -np.logaddexp(0.0, -confidences) - np.log(np.maximum((knew + others) / 2.0, smallest))
+    knew, others = (_log_mean(shadows.answers, mask) for mask in (shadows.trained_on, ~shadows.trained_on))
+    return log_likelihoods - (np.logaddexp(knew, others) - np.log(2.0))
+
+
+def log_probabilities(log_odds: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
+    """The logarithm of p from that of p / (1 - p), without rounding to 0 where p is almost 1."""
+    return -np.logaddexp(0.0, -log_odds)
+
+
+def shadow_attacks(
+    answers: Mapping[str, Float[np.ndarray, " queries"]], shadows: Mapping[str, Shadows]
+) -> dict[str, Float[np.ndarray, " queries"]]:
+    """Calibration, LiRA and RMIA over shadow generators, for every log-likelihood that is asked of target and shadows.
+
+    Threat model: the attacker also trains generators of the target's recipe on fresh halves of a pool that holds the
+    records under attack. NAME_shadow: the answer less the mean answer of those that were not trained on the record
+    (Chen et al. 2020, calibration by a reference model). NAME_lira and NAME_rmia: see `lira_scores`, `rmia_scores`.
+
+    Raises:
+        BadInput: the target is among its own shadows.
+    """
+    found = {}
+    for name, asked in answers.items():
+        known = shadows[name]
+        refuse_own(asked, known)
+        easy = known.untrained_mean()
+        found |= {
+            f"{name}_shadow": None if easy is None else asked - easy,
+            f"{name}_lira": lira_scores(asked, known),
+            f"{name}_rmia": rmia_scores(asked, known),
+        }
+    return {name: scores for name, scores in found.items() if scores is not None}
+
+
+def refuse_own(answers: Float[np.ndarray, " queries"], shadows: Shadows) -> None:
+    """A target that is its own shadow hides what it leaks.
+
+    Raises:
+        BadInput: a shadow answers just as the target does.
+    """
+    if len(answers) and (shadows.answers == answers).all(axis=1).any() and np.ptp(answers) > 0:
+        raise BadInput("shadow models: expected none that answers just as the target does, found one: it is the target")
+
+
+def _log_mean(logs: Float[np.ndarray, "models queries"], mask: Bool[np.ndarray, "models queries"]) -> np.ndarray:
+    """The logarithm of the mean of exp over the marked models."""
+    return logsumexp(np.where(mask, logs, -np.inf), axis=0) - np.log(mask.sum(axis=0))
 
 
 def _side(answers: Float[np.ndarray, "models queries"], mask: Bool[np.ndarray, "models queries"]) -> Side:

@@ -4,6 +4,8 @@ They hold the release as it is published, after the filter, and a `reference` se
 ask of a record: was it in the training data? Knows nothing of files, of models, or of who is a member.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -13,8 +15,12 @@ from mintmark.classify.training import Recipe, train_classifier
 from mintmark.data.images import ImageSet, to_unit
 from mintmark.fidelity.copies import pixels
 from mintmark.neighbours import nearest
+from mintmark.privacy.densities import log_density, neighbourhood_mass, scott_bandwidth
+from mintmark.privacy.likelihood import shadow_attacks
 from mintmark.privacy.parties import Parties
 from mintmark.privacy.rates import Scores
+from mintmark.privacy.shadows import Shadows
+from mintmark.privacy.spaces import Spaces
 
 SMALLEST_DISTANCE = 1e-6  # far below one grey level, so that a copy's logarithm is finite
 
@@ -56,6 +62,59 @@ def calibrated_scores(
     return np.log(np.maximum(to_reference, SMALLEST_DISTANCE)) - np.log(np.maximum(-nearness, SMALLEST_DISTANCE))
 
 
+def feature_scores(
+    queries: Float[torch.Tensor, "queries features"],
+    synthetic: Float[torch.Tensor, "synthetic features"],
+    reference: Float[torch.Tensor, "reference features"],
+) -> Float[np.ndarray, " queries"]:
+    """Nearest distance in features: who lies nearer to a released record, as a network sees both, is a member.
+
+    Threat model: as for `calibrated_scores`; distances are taken between what a classifier of the attacker's reference
+    records makes of them, which forgives shifts and strokes that pixels do not (Chen et al. 2020 compare in features too).
+
+    Returns:
+        As `calibrated_scores` does.
+    """
+    return calibrated_scores(nearest_scores(queries, synthetic), queries, reference)
+
+
+def neighbourhood_scores(
+    queries: Float[torch.Tensor, "queries d"], synthetic: Float[torch.Tensor, "synthetic d"]
+) -> Float[np.ndarray, " queries"]:
+    """Monte Carlo neighbourhood: about whom many released records lie is a member.
+
+    Threat model: the attacker holds the release, and the principal components of their reference records, in which
+    they measure (Hilprecht et al. 2019; see `neighbourhood_mass`).
+
+    Returns:
+        At least 0; higher for a member.
+    """
+    return neighbourhood_mass(queries, synthetic)
+
+
+def density_scores(
+    queries: Float[torch.Tensor, "queries d"],
+    synthetic: Float[torch.Tensor, "synthetic d"],
+    reference: Float[torch.Tensor, "reference d"],
+) -> Float[np.ndarray, " queries"]:
+    """Density ratio: where the release is denser than the population, there are members.
+
+    Threat model: the attacker holds the release and reference records, and estimates the density of both by kernels
+    in the reference's principal components (van Breugel et al. 2023, DOMIAS).
+
+    Returns:
+        The logarithm of the ratio; higher for a member.
+    """
+    return release_density(queries, synthetic) - release_density(queries, reference)
+
+
+def release_density(
+    queries: Float[torch.Tensor, "queries d"], points: Float[torch.Tensor, "points d"]
+) -> Float[np.ndarray, " queries"]:
+    """The logarithm of the points' kernel density, with Scott's bandwidth for whitened points."""
+    return log_density(queries, points, bandwidth=scott_bandwidth(len(points), dimensions=points.shape[1]))
+
+
 def auxiliary_scores(
     queries: Float[torch.Tensor, "queries channels height width"],
     synthetic: Float[torch.Tensor, "synthetic channels height width"],
@@ -89,15 +148,70 @@ def auxiliary_scores(
     return (answers[:, 1] - answers[:, 0]).numpy()
 
 
-def attack_samples(release: ImageSet, parties: Parties, *, recipe: Recipe, seed: int) -> dict[str, Scores]:
-    """Every attack of this threat model on one release."""
-    queries = parties.pixels()
-    nearness = nearest_scores(queries, pixels(release.images))
+def distance_attacks(
+    rows: Float[torch.Tensor, "samples pixels"], parties: Parties, spaces: Spaces
+) -> dict[str, Float[np.ndarray, " queries"]]:
+    """Every attack that asks how near samples lie to a record; `feature` only where the attacker has a network.
+
+    Args:
+        rows: What a generator made, as rows of pixels in [0, 1].
+        parties: Who is who.
+        spaces: Where the attacker measures.
+    """
+    queries, reference = parties.pixels(), spaces.reference
+    nearness = nearest_scores(queries, rows)
+    seen, known, made = (spaces.components(one) for one in (queries, reference, rows))
     found = {
         "nearest": nearness,
-        "calibrated": calibrated_scores(nearness, queries, pixels(parties.reference.images)),
-        "auxiliary": auxiliary_scores(
-            parties.tensors(), to_unit(release.images), to_unit(parties.reference.images), recipe=recipe, seed=seed
-        ),
+        "calibrated": calibrated_scores(nearness, queries, reference),
+        "neighbourhood": neighbourhood_scores(seen, made),
+        "density": density_scores(seen, made, known),
     }
+    if spaces.network is not None:
+        found["feature"] = feature_scores(*(spaces.features(one) for one in (queries, rows, reference)))
+    return found
+
+
+def answers_of(
+    rows: Float[torch.Tensor, "samples pixels"], parties: Parties, spaces: Spaces
+) -> dict[str, Float[np.ndarray, " queries"]]:
+    """What is asked of shadow generators' samples, and of the target's beside them; see `likelihood.shadow_attacks`.
+
+    Returns:
+        `nearest`: the negative logarithm of the distance; `density`: the logarithm of the kernel density. Both are
+        estimates of how likely a generator makes the record, by its nearest sample and by all.
+    """
+    queries = parties.pixels()
+    return {
+        "nearest": -np.log(np.maximum(-nearest_scores(queries, rows), SMALLEST_DISTANCE)),
+        "density": release_density(spaces.components(queries), spaces.components(rows)),
+    }
+
+
+def attack_samples(
+    release: ImageSet,
+    parties: Parties,
+    *,
+    spaces: Spaces,
+    recipe: Recipe,
+    shadows: Mapping[str, Shadows],
+    seed: int,
+) -> dict[str, Scores]:
+    """Every attack of this threat model on one release.
+
+    Args:
+        release: What is published.
+        parties: Who is who.
+        spaces: Where the attacker measures.
+        recipe: Of the auxiliary discriminator.
+        shadows: What releases of shadow generators answer, by the names of `answers_of`; none where there are none.
+        seed: Of the auxiliary discriminator.
+    """
+    rows = pixels(release.images)
+    found = distance_attacks(rows, parties, spaces)
+    found["auxiliary"] = auxiliary_scores(
+        parties.tensors(), to_unit(release.images), to_unit(parties.reference.images), recipe=recipe, seed=seed
+    )
+    if shadows:
+        found |= shadow_attacks(answers_of(rows, parties, spaces), shadows)
     return {name: parties.split(scores) for name, scores in found.items()}

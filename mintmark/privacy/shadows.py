@@ -1,5 +1,6 @@
 """What reference models that were not trained on a record would answer to it. Knows nothing of training or files."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +17,10 @@ class Shadows(NamedTuple):
 
     answers: Float[np.ndarray, "models queries"]
     trained_on: Bool[np.ndarray, "models queries"]
+
+    def map(self, scale: Callable[[np.ndarray], np.ndarray]) -> "Shadows":
+        """The same answers on another scale."""
+        return Shadows(scale(self.answers), self.trained_on)
 
     def untrained_mean(self) -> Float[np.ndarray, " queries"] | None:
         """The mean answer of the models that were not trained on the record; None where a record has none such."""

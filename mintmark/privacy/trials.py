@@ -21,10 +21,12 @@ from mintmark.privacy.discriminator import attack_discriminator
 from mintmark.privacy.generator import Search, attack_generator, attack_own_samples, sample_own
 from mintmark.privacy.memorised import Drill, memorising_classifier, overfit_discriminator, random_labels
 from mintmark.privacy.parties import Parties, at_most
+from mintmark.privacy.queries import PLAIN_FORM, Form
 from mintmark.privacy.rates import Scores
 from mintmark.privacy.replay import plant_copies, plant_near_copies, replay_members
 from mintmark.privacy.samples import attack_samples
 from mintmark.privacy.shadows import Shadows
+from mintmark.privacy.spaces import Spaces
 from mintmark.privacy.strangers import mixtures, stranger_classifier, stranger_discriminator, untrained_generator
 
 THREATS = ("samples", "classifier", "generator", "discriminator")
@@ -88,13 +90,20 @@ class Plan:
 
 
 def samples_trials(
-    release: ImageSet, parties: Parties, *, thresholds: Mapping[int, float], plan: Plan, seed: int
+    release: ImageSet,
+    parties: Parties,
+    *,
+    spaces: Spaces,
+    shadows: Mapping[str, Shadows],
+    thresholds: Mapping[int, float],
+    plan: Plan,
+    seed: int,
 ) -> list[Trial]:
     """The release; the release with members in it, as they are and just past the filter; strangers' releases."""
     rng = np.random.default_rng([seed, 10])
     copies = plant_copies(release, parties.members, share=plan.leaked_share, rng=rng)
     near = plant_near_copies(release, parties.members, share=plan.leaked_share, thresholds=thresholds, rng=rng)
-    attack = partial(attack_samples, parties=parties, recipe=plan.auxiliary)
+    attack = partial(attack_samples, parties=parties, spaces=spaces, recipe=plan.auxiliary, shadows=shadows)
     trials = [
         Trial(threat="samples", kind="target", name="release", attack=partial(attack, release, seed=seed)),
         _planted("copies of members in the release", attack, copies.release, copies.replayed, seed),
@@ -117,7 +126,13 @@ def _planted(
 
 
 def classifier_trials(
-    network: Classifier, parties: Parties, *, shadows: Shadows | None, plan: Plan, seed: int
+    network: Classifier,
+    parties: Parties,
+    *,
+    forms: tuple[Form, ...],
+    shadows: Shadows | None,
+    plan: Plan,
+    seed: int,
 ) -> list[Trial]:
     """The classifier; one that learnt members' random labels by heart; strangers. All under attack are labelled."""
     rng = np.random.default_rng([seed, 12])
@@ -127,7 +142,9 @@ def classifier_trials(
         reference=parties.reference,
         bystanders=parties.bystanders,
     )
-    attack = partial(attack_classifier, parties=parties, min_class_records=plan.min_class_records, shadows=shadows)
+    attack = partial(
+        attack_classifier, parties=parties, min_class_records=plan.min_class_records, forms=forms, shadows=shadows
+    )
     return [
         Trial(threat="classifier", kind="target", name="classifier", attack=partial(attack, network)),
         Trial(
@@ -150,7 +167,9 @@ def classifier_trials(
 
 def _memorised_classifier(parties: Parties, plan: Plan, seed: int) -> Attacks:
     network = memorising_classifier(parties.members, recipe=plan.memorise, seed=seed)
-    return attack_classifier(network, parties, min_class_records=plan.min_class_records, shadows=None)
+    return attack_classifier(
+        network, parties, min_class_records=plan.min_class_records, forms=(PLAIN_FORM,), shadows=None
+    )
 
 
 def _stranger_classifier(
@@ -160,20 +179,26 @@ def _stranger_classifier(
 
 
 def generator_trials(
-    network: AnyGenerator, parties: Parties, *, shadows: Shadows | None, plan: Plan, seed: int
+    network: AnyGenerator,
+    parties: Parties,
+    *,
+    spaces: Spaces,
+    shadows: Mapping[str, Shadows],
+    plan: Plan,
+    seed: int,
 ) -> list[Trial]:
     """The generator; one that replays members; untrained ones."""
     own = sample_own(network, num=plan.search.own_samples, seed=seed).pixels
     rng = np.random.default_rng([seed, 13])
     replayed, exposed = replay_members(own, parties.members, rate=plan.leaked_share, rng=rng)
-    attack = partial(attack_generator, parties=parties, search=plan.search, shadows=shadows)
+    attack = partial(attack_generator, parties=parties, spaces=spaces, search=plan.search, shadows=shadows)
     return [
         Trial(threat="generator", kind="target", name="generator", attack=partial(attack, network, seed=seed)),
         Trial(
             threat="generator",
             kind="positive",
             name="generator that replays members",
-            attack=partial(attack_own_samples, replayed, parties),
+            attack=partial(attack_own_samples, replayed, parties, spaces=spaces),
             exposed=exposed,
         ),
         *(

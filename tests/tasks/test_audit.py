@@ -16,12 +16,13 @@ import torch
 from mintmark.classify.model import load_classifier, save_classifier
 from mintmark.classify.training import Recipe, train_classifier
 from mintmark.data.images import ImageSet, read_images, write_images
+from mintmark.errors import BadInput
 from mintmark.evidence import read_report
 from mintmark.gan.model import load_generator, save_discriminator, save_generator
 from mintmark.gan.networks import Discriminator, Generator
 from mintmark.privacy.generator import Search
 from mintmark.privacy.memorised import Drill
-from mintmark.privacy.strangers import mixtures
+from mintmark.privacy.strangers import mixtures, untrained_generator
 from mintmark.privacy.summary import Precision
 from mintmark.privacy.trials import THREATS, Plan
 from mintmark.shadow.coins import toss
@@ -175,25 +176,46 @@ def test_a_release_that_replays_members_is_caught(audited: Path, tmp_path: Path)
     assert bounds[1] > 0.4
 
 
-def test_shadow_models_add_an_attack_to_every_model(audited: Path, tmp_path: Path):
-    data_dir = shutil.copytree(audited, tmp_path / "data")
+def add_shadows(data_dir: Path, *, targets_themselves: bool) -> None:
+    """Two shadows of every model: networks with first weights of their own, or the targets."""
     models = data_dir / "shadow" / "models"
     pool = [read_images(data_dir / "split" / f"{name}.parquet") for name in ("train", "test")]
-    codes = np.concatenate([part.codes for part in pool])
-    coins = toss(codes, num=2, seed=3)
+    coins = toss(np.concatenate([part.codes for part in pool]), num=2, seed=3)
+    loaded = load_generator(data_dir / "train_gan" / "generator.safetensors")
     for place in range(2):
-        shutil.copy(data_dir / "evaluate" / "classifier.safetensors", classifier_path(models, f"classifier-{place}"))
-        for kind, path in zip(("generator", "discriminator"), gan_paths(models, f"gan-{place}"), strict=True):
+        paths = gan_paths(models, f"gan-{place}")
+        for kind, path in zip(("generator", "discriminator"), paths, strict=True):
             shutil.copy(data_dir / "train_gan" / f"{kind}.safetensors", path)
+        own = classifier_path(models, f"classifier-{place}")
+        shutil.copy(data_dir / "evaluate" / "classifier.safetensors", own)
+        if not targets_themselves:
+            save_generator(paths[0], untrained_generator(loaded.network, seed=100 + place), classes=loaded.classes, facts={})
+            discriminator = Discriminator(shape=(8, 8, 1), num_classes=10, width=4)
+            save_discriminator(paths[1], discriminator, classes=loaded.classes, facts={})
+            network = train_classifier(*pool[place].tensors(), num_classes=10, recipe=RECIPE, seed=10 + place)
+            save_classifier(own, network, classes=loaded.classes, facts={})
     names = [f"{kind}-{place}" for kind in ("classifier", "gan") for place in range(2)]
     ids = [one for part in pool for one in part.ids]
     write_coins(models, ids, dict(zip(names, [*coins, *coins], strict=True)))
     write_index(models, classifiers=names[:2], gans=names[2:], facts={})
+
+
+def test_shadow_models_add_attacks_to_every_threat_model(audited: Path, tmp_path: Path):
+    data_dir = shutil.copytree(audited, tmp_path / "data")
+    add_shadows(data_dir, targets_themselves=False)
     run(PARAMS, data_dir)
-    report = read_report(data_dir / "audit")
-    # the shadows are the targets themselves: calibration takes everything off
-    for threat in ("classifier", "generator", "discriminator"):
-        assert report[f"{threat}_shadow_auc"].value == pytest.approx(0.5, abs=0.001)
+    names = {measurement.name for measurement in read_report(data_dir / "audit").measurements}
+    for threat in ("classifier", "discriminator"):
+        assert {f"{threat}_{attack}_auc" for attack in ("shadow", "lira", "rmia")} <= names
+    for threat in ("samples", "generator"):
+        assert {f"{threat}_{attack}_auc" for attack in ("nearest_shadow", "density_lira", "density_rmia")} <= names
+
+
+def test_a_target_among_its_own_shadows_is_refused(audited: Path, tmp_path: Path):
+    data_dir = shutil.copytree(audited, tmp_path / "data")
+    add_shadows(data_dir, targets_themselves=True)
+    with pytest.raises(BadInput, match="it is the target"):
+        run(PARAMS, data_dir)
 
 
 def test_unlabelled_members_are_attacked_where_the_classifier_learnt_from_them(audited: Path, tmp_path: Path):

@@ -2,26 +2,16 @@
 
 import numpy as np
 import pytest
-import torch
 
 from mintmark.classify.training import Recipe
 from mintmark.data.images import ImageSet
+from mintmark.errors import BadInput
 from mintmark.intervals import auc
-from mintmark.privacy.classifier import attack_classifier, class_confidence_scores, confidence_scores, shadow_scores
+from mintmark.privacy.classifier import attack_classifier, class_confidence_scores, shadow_scores
 from mintmark.privacy.memorised import memorising_classifier, random_labels
 from mintmark.privacy.parties import Parties
+from mintmark.privacy.queries import PLAIN_FORM, Form, confidence_scores
 from mintmark.privacy.shadows import Shadows
-
-
-def test_confidence_is_the_log_odds_of_the_true_class():
-    probabilities = torch.tensor([[0.7, 0.2, 0.1], [0.25, 0.25, 0.5]])
-    found = confidence_scores(probabilities.log(), np.array([0, 1]))
-    assert found == pytest.approx([np.log(0.7 / 0.3), np.log(0.25 / 0.75)], rel=1e-6)
-
-
-def test_confidence_does_not_saturate():
-    found = confidence_scores(torch.tensor([[50.0, 0.0], [90.0, 0.0]]), np.array([0, 0]))
-    assert found == pytest.approx([50.0, 90.0])
 
 
 def test_confidence_by_class_is_in_units_of_the_reference():
@@ -67,9 +57,30 @@ def test_a_classifier_that_knows_random_labels_by_heart_is_caught_by_every_attac
     )
     recipe = Recipe(steps=150, batch_size=50, learning_rate=1e-2, weight_decay=0.0, width=8)
     network = memorising_classifier(parties.members, recipe=recipe, seed=0)
-    found = attack_classifier(network, parties, min_class_records=5, shadows=None)
+    found = attack_classifier(network, parties, min_class_records=5, forms=(PLAIN_FORM,), shadows=None)
     assert set(found) == {"confidence", "class_confidence"}
     assert all(auc(scores.members, scores.non_members) > 0.9 for scores in found.values())
+
+
+def test_repeated_questions_and_shadows_add_attacks_and_the_target_is_refused_among_them(toy_images):
+    sets = [toy_images(num=12, seed=seed) for seed in range(4)]
+    parties = Parties(members=sets[0], non_members=sets[1], reference=sets[2], bystanders=sets[3])
+    recipe = Recipe(steps=5, batch_size=12, learning_rate=1e-2, weight_decay=0.0, width=4)
+    network = memorising_classifier(sets[0], recipe=recipe, seed=0)
+    forms = (PLAIN_FORM, Form(0, 1, mirrored=False))
+    mine = confidence_scores(network, parties.tensors(), parties.codes(), forms=forms)
+    trained_on = np.stack([np.arange(24) < 12, np.arange(24) >= 12] * 2)
+    noise = np.random.default_rng(0).normal(size=(4, 24))
+    found = attack_classifier(
+        network, parties, min_class_records=2, forms=forms, shadows=Shadows(mine + noise, trained_on)
+    )
+    asked = {"confidence", "class_confidence", "repeated"}
+    assert set(found) == asked | {"shadow", "lira", "lira_shrunk", "lira_offline", "rmia"}
+    assert np.concatenate(found["repeated"]) == pytest.approx(mine)
+    with pytest.raises(BadInput, match="it is the target"):
+        attack_classifier(
+            network, parties, min_class_records=2, forms=forms, shadows=Shadows(mine + 0 * noise, trained_on)
+        )
 
 
 def test_random_labels_are_another_draw_of_the_same_classes(digits: ImageSet):

@@ -1,11 +1,13 @@
 """Attacks on a generator's weights: own samples with their latents, inversion, calibration by shadows."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 
+from mintmark.classify.training import Recipe
 from mintmark.data.images import ImageSet
 from mintmark.gan.networks import Generator
 from mintmark.gan.sampling import sample
@@ -14,8 +16,10 @@ from mintmark.neighbours import nearest
 from mintmark.privacy.generator import Search, attack_generator, inversion_scores, sample_own
 from mintmark.privacy.parties import Parties
 from mintmark.privacy.shadows import Shadows
+from mintmark.privacy.spaces import open_spaces
 from mintmark.privacy.strangers import untrained_generator
 
+RECIPE = Recipe(steps=5, batch_size=8, learning_rate=5e-3, weight_decay=0.0, width=4)
 SEARCH = Search(own_samples=60, steps=15, learning_rate=0.1, max_records=1000)
 
 
@@ -55,10 +59,15 @@ def test_no_step_leaves_the_nearest_own_sample(network: Generator):
 def test_shadows_add_attacks(network: Generator, toy_images):
     sets: list[ImageSet] = [toy_images(num=12, seed=seed) for seed in range(4)]
     parties = Parties(members=sets[0], non_members=sets[1], reference=sets[2], bystanders=sets[3])
+    spaces = open_spaces(sets[2], recipe=RECIPE, seed=0)
     shadows = Shadows(np.zeros((2, 24)), np.stack([np.arange(24) < 12, np.arange(24) >= 12]))
-    found = attack_generator(network, parties, search=SEARCH, seed=0, shadows=shadows)
-    assert set(found) == {"nearest", "inversion", "shadow", "lira"}
-    assert set(attack_generator(network, parties, search=SEARCH, seed=0, shadows=None)) == {"nearest", "inversion"}
+    attack = partial(attack_generator, network, parties, spaces=spaces, search=SEARCH, seed=0)
+    alone = set(attack(shadows={}))
+    assert alone == {"nearest", "calibrated", "neighbourhood", "density", "feature", "inversion"}
+    found = attack(shadows={"nearest": shadows, "density": shadows})
+    assert set(found) - alone == {
+        f"{name}_{kind}" for name in ("nearest", "density") for kind in ("shadow", "lira", "rmia")
+    }
 
 
 def test_an_untrained_generator_has_the_architecture_and_none_of_the_weights(network: Generator):

@@ -7,13 +7,16 @@ import pytest
 from scipy.special import expit, polygamma
 from scipy.stats import norm
 
+from mintmark.errors import BadInput
 from mintmark.intervals import auc
 from mintmark.privacy.likelihood import (
     LARGEST_PRIOR,
     _inverse_trigamma,
     lira_scores,
+    log_probabilities,
     offline_lira_scores,
     rmia_scores,
+    shadow_attacks,
     shrunk_lira_scores,
     sides_of,
     variance_prior,
@@ -21,7 +24,12 @@ from mintmark.privacy.likelihood import (
 from mintmark.privacy.shadows import Shadows
 from mintmark.shadow.coins import toss
 
-ATTACKS = (lira_scores, shrunk_lira_scores, offline_lira_scores, rmia_scores)
+
+def rmia_of_confidences(answers: np.ndarray, shadows: Shadows) -> np.ndarray | None:
+    return rmia_scores(log_probabilities(answers), shadows.map(log_probabilities))
+
+
+ATTACKS = (lira_scores, shrunk_lira_scores, offline_lira_scores, rmia_of_confidences)
 
 
 def simulated(
@@ -67,14 +75,14 @@ def test_offline_lira_is_two_sided_and_asks_no_model_that_knew_the_record():
 
 
 def test_rmia_is_the_log_ratio_to_the_mean_reference():
-    found = rmia_scores(np.array([5.0, 2.0]), HAND)
+    found = rmia_scores(log_probabilities(np.array([5.0, 2.0])), HAND.map(log_probabilities))
     means = [(expit([4.0, 6.0]).mean() + expit([1.0, 3.0]).mean()) / 2, (expit([1.0, 3.0, 5.0, 7.0])).mean()]
     assert found == pytest.approx(np.log(expit([5.0, 2.0])) - np.log(means))
 
 
 def test_rmia_orders_as_the_published_score_does_but_without_its_ties():
     answers, _, shadows = simulated(num_shadows=4, num_records=400)
-    scores = rmia_scores(answers, shadows)
+    scores = rmia_scores(log_probabilities(answers), shadows.map(log_probabilities))
     assert scores is not None
     ratios = np.exp(scores)
     population = np.random.default_rng(1).choice(ratios, 50)
@@ -154,3 +162,27 @@ def test_one_shadow_a_side_is_too_few_to_shrink_but_not_for_a_mean():
 def test_shadows_that_all_answer_alike_give_finite_scores(attack: Callable):
     alike = Shadows(np.full((4, 3), 40.0), toss(np.zeros(3, np.int64), num=4, seed=0))
     assert np.isfinite(attack(np.array([39.0, 40.0, 41.0]), alike)).all()
+
+
+def test_a_missing_constant_of_the_likelihood_changes_no_rmia_score():
+    answers, shift = np.array([-3.0, -900.0]), 500.0
+    plain = rmia_scores(answers, HAND)
+    assert rmia_scores(answers + shift, HAND.map(lambda logs: logs + shift)) == pytest.approx(plain)
+
+
+def test_log_probabilities_do_not_round_to_zero():
+    assert log_probabilities(np.array([0.0, 40.0])) == pytest.approx([np.log(0.5), -np.exp(-40.0)])
+
+
+def test_every_question_to_shadow_generators_makes_three_attacks():
+    asked = np.array([5.0, 2.5])
+    found = shadow_attacks({"nearest": asked, "density": asked - 1}, {"nearest": HAND, "density": HAND})
+    assert set(found) == {f"{name}_{kind}" for name in ("nearest", "density") for kind in ("shadow", "lira", "rmia")}
+    assert found["nearest_shadow"] == pytest.approx(asked - [2.0, 2.0])
+    assert found["density_lira"] == pytest.approx(lira_scores(asked - 1, HAND))
+    assert found["density_rmia"] == pytest.approx(rmia_scores(asked - 1, HAND))
+
+
+def test_a_target_among_its_own_shadows_is_refused():
+    with pytest.raises(BadInput, match="it is the target"):
+        shadow_attacks({"nearest": HAND.answers[2]}, {"nearest": HAND})

@@ -1,9 +1,12 @@
 """Attacks on a release: a release with replayed members is caught, an independent one is not."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 from scipy.spatial.distance import cdist
+from sklearn.neighbors import KernelDensity
 
 from mintmark.classify.training import Recipe
 from mintmark.data.images import ImageSet, to_unit
@@ -11,7 +14,18 @@ from mintmark.fidelity.copies import pixels
 from mintmark.intervals import auc
 from mintmark.privacy.detection import detect
 from mintmark.privacy.parties import Parties
-from mintmark.privacy.samples import attack_samples, auxiliary_scores, calibrated_scores, nearest_scores
+from mintmark.privacy.samples import (
+    attack_samples,
+    auxiliary_scores,
+    calibrated_scores,
+    density_scores,
+    feature_scores,
+    nearest_scores,
+    neighbourhood_scores,
+)
+from mintmark.privacy.shadows import Shadows
+from mintmark.privacy.spaces import Spaces, open_spaces
+from mintmark.shadow.coins import toss
 
 RECIPE = Recipe(steps=40, batch_size=32, learning_rate=5e-3, weight_decay=0.0, width=4)
 
@@ -21,6 +35,11 @@ def parties(digits: ImageSet) -> Parties:
     rows = np.random.default_rng(0).permutation(len(digits))
     members, non_members, reference, bystanders = (digits.take(part) for part in np.split(rows, [400, 700, 850]))
     return Parties(members=members, non_members=non_members, reference=reference, bystanders=bystanders)
+
+
+@pytest.fixture(scope="module")
+def spaces(parties: Parties) -> Spaces:
+    return open_spaces(parties.reference, recipe=RECIPE, seed=0)
 
 
 def test_distances_by_hand():
@@ -37,10 +56,14 @@ def test_distances_agree_with_scipy(parties: Parties):
     assert found == pytest.approx(-cdist(queries.numpy(), release.numpy()).min(axis=1), abs=1e-5)
 
 
-def test_a_release_of_members_is_caught_and_one_of_others_is_not(parties: Parties):
-    leaky = attack_samples(parties.members.take(np.arange(60)), parties, recipe=RECIPE, seed=0)
-    honest = attack_samples(parties.bystanders.take(np.arange(60)), parties, recipe=RECIPE, seed=0)
-    assert set(leaky) == {"nearest", "calibrated", "auxiliary"}
+def test_a_release_of_members_is_caught_and_one_of_others_is_not(parties: Parties, spaces: Spaces):
+    attack = partial(attack_samples, parties=parties, spaces=spaces, recipe=RECIPE, shadows={}, seed=0)
+    leaky = attack(parties.members.take(np.arange(60)))
+    honest = attack(parties.bystanders.take(np.arange(60)))
+    assert set(leaky) == {"nearest", "calibrated", "feature", "neighbourhood", "density", "auxiliary"}
+    for name in ("nearest", "calibrated", "feature", "neighbourhood", "density"):
+        copied, others = leaky[name].members[:60], leaky[name].non_members
+        assert auc(copied, others) > 0.9, name
     caught = detect(leaky, fpr=0.01, level=0.05)
     assert caught.detected
     assert caught.side == "high"
@@ -58,8 +81,37 @@ def test_the_auxiliary_discriminator_finds_members_that_look_synthetic():
     assert auc(found[:50], found[50:]) > 0.95
 
 
-def test_the_same_seed_gives_the_same_scores(parties: Parties):
-    release = parties.bystanders
-    one, same, other = (attack_samples(release, parties, recipe=RECIPE, seed=seed) for seed in (1, 1, 2))
+def test_scores_in_a_space_by_hand():
+    queries, made = torch.tensor([[0.0], [3.0]]), torch.tensor([[1.0], [5.0]])
+    reference = torch.tensor([[0.5], [2.0]])
+    assert feature_scores(queries, made, reference) == pytest.approx(np.log([0.5 / 1.0, 1.0 / 2.0]))
+    # nearest distances 1 and 2, so a radius of 1.5: log(1.5 / 1) / 2 for the first, and nothing for the second
+    assert neighbourhood_scores(queries, made) == pytest.approx([np.log(1.5) / 2, 0.0])
+
+
+def test_the_density_ratio_is_that_of_two_kernel_estimates():
+    rng = np.random.default_rng(0)
+    queries, made, reference = (rng.normal(size=(n, 3)).astype(np.float32) for n in (20, 150, 90))
+
+    def estimate(points: np.ndarray) -> np.ndarray:
+        kernel = KernelDensity(bandwidth=len(points) ** (-1 / 7)).fit(points)
+        return kernel.score_samples(queries)
+
+    found = density_scores(*(torch.from_numpy(one) for one in (queries, made, reference)))
+    assert found == pytest.approx(estimate(made) - estimate(reference), abs=1e-4)
+
+
+def test_releases_of_shadow_generators_add_attacks(parties: Parties, spaces: Spaces):
+    queries = len(parties.codes())
+    answers = np.random.default_rng(0).normal(size=(4, queries))
+    shadows = Shadows(answers, toss(np.zeros(queries, np.int64), num=4, seed=0))
+    known = {"nearest": shadows, "density": shadows}
+    found = attack_samples(parties.bystanders, parties, spaces=spaces, recipe=RECIPE, shadows=known, seed=0)
+    assert {"nearest_shadow", "nearest_lira", "nearest_rmia", "density_rmia"} <= set(found)
+
+
+def test_the_same_seed_gives_the_same_scores(parties: Parties, spaces: Spaces):
+    attack = partial(attack_samples, parties.bystanders, parties, spaces=spaces, recipe=RECIPE, shadows={})
+    one, same, other = (attack(seed=seed) for seed in (1, 1, 2))
     assert (one["auxiliary"].members == same["auxiliary"].members).all()
     assert (one["auxiliary"].members != other["auxiliary"].members).any()

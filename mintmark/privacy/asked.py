@@ -1,0 +1,58 @@
+"""What the shadow models answer to the records under attack: loads each, asks it, and forgets it again."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool
+
+from mintmark.classify.model import load_classifier
+from mintmark.gan.model import load_discriminator, load_generator
+from mintmark.privacy.discriminator import logit_scores
+from mintmark.privacy.generator import sample_own
+from mintmark.privacy.parties import Parties
+from mintmark.privacy.queries import Form, confidence_scores
+from mintmark.privacy.samples import answers_of
+from mintmark.privacy.shadows import Shadows
+from mintmark.privacy.spaces import Spaces
+from mintmark.shadow.store import Store
+
+
+def ask_classifiers(store: Store, parties: Parties, *, forms: tuple[Form, ...]) -> Shadows | None:
+    """The confidence of every shadow classifier, asked in the given forms; None where there are none."""
+
+    def ask(path: Path) -> np.ndarray:
+        return confidence_scores(load_classifier(path).network, parties.tensors(), parties.codes(), forms=forms)
+
+    return _asked(store, store.classifiers, parties, ask)
+
+
+def ask_discriminators(store: Store, parties: Parties) -> Shadows | None:
+    """The logit of every shadow discriminator; None where there are none."""
+
+    def ask(path: Path) -> np.ndarray:
+        return logit_scores(load_discriminator(path).network, parties.tensors(), parties.codes())
+
+    return _asked(store, store.discriminators, parties, ask)
+
+
+def ask_generators(store: Store, parties: Parties, *, spaces: Spaces, num: int, seed: int) -> dict[str, Shadows]:
+    """What so many samples of every shadow generator answer, by the names of `answers_of`; empty where there are none."""
+    answers = [
+        answers_of(sample_own(load_generator(path).network, num=num, seed=seed).pixels, parties, spaces)
+        for path in store.generators.values()
+    ]
+    trained_on = _trained_on(store, store.generators, parties)
+    return {name: Shadows(np.stack([one[name] for one in answers]), trained_on) for name in (answers or [{}])[0]}
+
+
+def _asked(
+    store: Store, paths: Mapping[str, Path], parties: Parties, ask: Callable[[Path], np.ndarray]
+) -> Shadows | None:
+    if not paths:
+        return None
+    return Shadows(np.stack([ask(path) for path in paths.values()]), _trained_on(store, paths, parties))
+
+
+def _trained_on(store: Store, paths: Mapping[str, Path], parties: Parties) -> Bool[np.ndarray, "shadows queries"]:
+    return store.membership(list(paths), [*parties.members.ids, *parties.non_members.ids])
