@@ -23,24 +23,17 @@ from mintmark.evidence import read_report, write_report
 from mintmark.fan_out import fan_out
 from mintmark.files import whole_file, whole_folder
 from mintmark.gan.model import load_discriminator, load_generator
-from mintmark.privacy.asked import ask_classifiers, ask_discriminators, ask_generators
 from mintmark.privacy.blind import Blind, blind_baseline, features
+from mintmark.privacy.campaign import Targets, ask_shadows, plan_trials
 from mintmark.privacy.parties import Parties, at_most, labelled_by_neighbours
 from mintmark.privacy.private import private_scores
 from mintmark.privacy.queries import PLAIN_FORM, Form, forms_like
 from mintmark.privacy.report import Outcome, audit_report, targets_of
 from mintmark.privacy.roc import roc_picture, roc_table
 from mintmark.privacy.spaces import open_spaces
+from mintmark.privacy.subgroups import groups_of
 from mintmark.privacy.summary import Precision
-from mintmark.privacy.trials import (
-    Attacks,
-    Plan,
-    Trial,
-    classifier_trials,
-    discriminator_trials,
-    generator_trials,
-    samples_trials,
-)
+from mintmark.privacy.trials import Attacks, Plan, Trial
 from mintmark.progress import track
 from mintmark.shadow.store import read_store
 from tasks.engine import engine
@@ -89,23 +82,38 @@ def run(params: Params, data_dir: Path) -> None:
     """Attack everything, and write what came of it."""
     torch.set_num_threads(params.threads)
     attacked = read_parties(params, data_dir)
-    outcomes = _attack(plan_trials(params, data_dir, attacked), params)
+    targets = read_targets(data_dir, attacked["samples"].members)
+    spaces = open_spaces(attacked["samples"].reference, recipe=params.plan.auxiliary, seed=params.seed)
+    store = read_store(data_dir / "shadow" / "models")
+    asked = ask_shadows(store, targets, attacked, spaces=spaces, plan=params.plan, seed=params.seed)
+    trials = plan_trials(
+        targets,
+        attacked,
+        spaces=spaces,
+        asked=asked,
+        thresholds=_thresholds(data_dir, attacked["samples"].members),
+        plan=params.plan,
+        seed=params.seed,
+    )
+    outcomes = _attack(trials, params)
     report = audit_report(
         outcomes,
         _blind(params, max(attacked.values(), key=lambda one: len(one.members))),
+        groups={threat: groups_of(parties, spaces) for threat, parties in attacked.items()},
+        spread=asked.spread(),
         precision=params.precision,
         false_failure=params.false_failure,
         seed=params.seed,
         facts={"records": {threat: _counts(parties) for threat, parties in attacked.items()}},
         cost={"trials": float(len(outcomes))},
     )
-    folder, targets = data_dir / "audit", targets_of(outcomes)
+    folder, found = data_dir / "audit", targets_of(outcomes)
     with whole_folder(folder / "private") as private:
-        pq.write_table(private_scores(attacked, targets), private / "scores.parquet")
+        pq.write_table(private_scores(attacked, found), private / "scores.parquet")
     with whole_file(folder / "roc.csv") as partial_path:
-        partial_path.write_text(roc_table(targets), encoding="utf-8")
+        partial_path.write_text(roc_table(found), encoding="utf-8")
     with whole_file(folder / "roc.png") as partial_path:
-        roc_picture(targets).savefig(partial_path, format="png", metadata={"Software": None})
+        roc_picture(found).savefig(partial_path, format="png", metadata={"Software": None})
     write_report(report, folder)
 
 
@@ -153,12 +161,14 @@ def _learnt_from_unlabelled(data_dir: Path) -> tuple[bool, bool]:
     return of_gan, by_way_of_gan or classifier.get("unlabelled_records", 0) > 0
 
 
-def plan_trials(params: Params, data_dir: Path, attacked: Mapping[str, Parties]) -> list[Trial]:
-    """All trials, on everything that the other stages left; `attacked` tells by threat model who is under attack."""
+def read_targets(data_dir: Path, members: ImageSet) -> Targets:
+    """Everything that would be released, and the discriminator.
+
+    Raises:
+        BadInput: something is missing, or not of the members' form.
+    """
     release_path = data_dir / "anonymise" / "release.parquet"
-    of_samples, of_classifier = attacked["samples"], attacked["classifier"]
-    of_generator, of_discriminator = attacked["generator"], attacked["discriminator"]
-    release, members = read_images(release_path), of_samples.members
+    release = read_images(release_path)
     if release.shape != members.shape or release.classes != members.classes or not len(release):
         raise BadInput(f"{release_path}: expected records of the form of the training records, got another or none")
     generator = load_generator(data_dir / "train_gan" / "generator.safetensors")
@@ -168,45 +178,21 @@ def plan_trials(params: Params, data_dir: Path, attacked: Mapping[str, Parties])
         if model.classes != members.classes or tuple(model.network.shape) != members.shape:
             expected = f"classes {list(members.classes)} and shape {members.shape}"
             raise BadInput(f"{name}.safetensors: expected {expected}, got {list(model.classes)}, {model.network.shape}")
-    store = read_store(data_dir / "shadow" / "models")
-    plan, seed = params.plan, params.seed
-    spaces = open_spaces(of_samples.reference, recipe=plan.auxiliary, seed=seed)
-    forms = _forms(classifier)
-    return [
-        *samples_trials(
-            release,
-            of_samples,
-            spaces=spaces,
-            shadows=ask_generators(store, of_samples, spaces=spaces, num=len(release), seed=seed),
-            thresholds=_thresholds(data_dir, members),
-            plan=plan,
-            seed=seed,
-        ),
-        *classifier_trials(
-            classifier.network,
-            of_classifier,
-            forms=forms,
-            shadows=ask_classifiers(store, of_classifier, forms=forms),
-            plan=plan,
-            seed=seed,
-        ),
-        *generator_trials(
-            generator.network,
-            of_generator,
-            spaces=spaces,
-            shadows=ask_generators(store, of_generator, spaces=spaces, num=plan.search.own_samples, seed=seed),
-            plan=plan,
-            seed=seed,
-        ),
-        *discriminator_trials(
-            discriminator.network,
-            release,
-            of_discriminator,
-            shadows=ask_discriminators(store, of_discriminator),
-            plan=plan,
-            seed=seed,
-        ),
-    ]
+    return Targets(
+        release=release,
+        generator=generator.network,
+        discriminator=discriminator.network,
+        classifier=classifier.network,
+        forms=_forms(classifier),
+    )
+
+
+def _forms(classifier: LoadedClassifier) -> tuple[Form, ...]:
+    """In which forms records are shown: those that the classifier's training made, where its facts tell."""
+    recipe = classifier.facts.get("recipe") or {}
+    if "augmentation" not in recipe:
+        return (PLAIN_FORM,)
+    return forms_like(Augmentation(**recipe["augmentation"]), shape=classifier.shape)
 
 
 def _thresholds(data_dir: Path, members: ImageSet) -> dict[int, float]:
@@ -218,14 +204,6 @@ def _thresholds(data_dir: Path, members: ImageSet) -> dict[int, float]:
         raise BadInput(f"{data_dir / 'anonymise' / 'report.json'}: expected thresholds of every class, lacks {lacking}")
     least = float(stated.get(UNLABELLED, 0.0))
     return {code: max(least, float(stated[name])) for code, name in names.items()}
-
-
-def _forms(classifier: LoadedClassifier) -> tuple[Form, ...]:
-    """In which forms records are shown: those that the classifier's training made, where its facts tell."""
-    recipe = classifier.facts.get("recipe") or {}
-    if "augmentation" not in recipe:
-        return (PLAIN_FORM,)
-    return forms_like(Augmentation(**recipe["augmentation"]), shape=classifier.shape)
 
 
 def _attack(trials: list[Trial], params: Params) -> list[Outcome]:

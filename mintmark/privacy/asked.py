@@ -2,20 +2,43 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool
 
 from mintmark.classify.model import load_classifier
+from mintmark.evidence import Measurement
 from mintmark.gan.model import load_discriminator, load_generator
 from mintmark.privacy.discriminator import logit_scores
 from mintmark.privacy.generator import sample_own
+from mintmark.privacy.likelihood import lira_scores
 from mintmark.privacy.parties import Parties
 from mintmark.privacy.queries import Form, confidence_scores
 from mintmark.privacy.samples import answers_of
 from mintmark.privacy.shadows import Shadows
 from mintmark.privacy.spaces import Spaces
+from mintmark.privacy.targets import spread_measurements
 from mintmark.shadow.store import Store
+
+
+class Asked(NamedTuple):
+    """All answers, by threat model: by the names of `answers_of`, or of one question; empty or None without shadows."""
+
+    samples: dict[str, Shadows]
+    generator: dict[str, Shadows]
+    classifier: Shadows | None
+    discriminator: Shadows | None
+
+    def spread(self) -> list[Measurement]:
+        """What a likelihood ratio attack achieves on each shadow in turn; see `mintmark.privacy.targets`."""
+        of_networks = {"classifier": self.classifier, "discriminator": self.discriminator}
+        listed = [(threat, "lira", shadows) for threat, shadows in of_networks.items() if shadows is not None]
+        for threat, by_question in (("samples", self.samples), ("generator", self.generator)):
+            listed += [(threat, f"{question}_lira", shadows) for question, shadows in by_question.items()]
+        return [
+            one for threat, name, shadows in listed for one in spread_measurements(threat, shadows, {name: lira_scores})
+        ]
 
 
 def ask_classifiers(store: Store, parties: Parties, *, forms: tuple[Form, ...]) -> Shadows | None:

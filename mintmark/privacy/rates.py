@@ -42,6 +42,7 @@ class Rates(NamedTuple):
         auc: With its bootstrap interval; below 0.5 where the attack is right the other way round.
         auc_bound: Upper bound of max(AUC, 1 - AUC), simultaneous over `num_attacks` attacks and both sides.
         forward, backward: The points of both sides.
+        low_forward, low_backward: The same at the lower rate, which fewer audits resolve.
         tpr_bound: Upper bound of the TPR of both sides, simultaneous likewise.
     """
 
@@ -49,6 +50,8 @@ class Rates(NamedTuple):
     auc_bound: float
     forward: OperatingPoint | None
     backward: OperatingPoint | None
+    low_forward: OperatingPoint | None
+    low_backward: OperatingPoint | None
     tpr_bound: float | None
 
 
@@ -92,7 +95,16 @@ def operating_point(
     )
 
 
-def measure(scores: Scores, *, num_attacks: int, fpr: float, seed: int, resamples: int, level: float = 0.95) -> Rates:
+def measure(
+    scores: Scores,
+    *,
+    num_attacks: int,
+    fpr: float,
+    low_fpr: float,
+    seed: int,
+    resamples: int,
+    level: float = 0.95,
+) -> Rates:
     """Everything that is reported of one attack.
 
     Args:
@@ -100,6 +112,7 @@ def measure(scores: Scores, *, num_attacks: int, fpr: float, seed: int, resample
         num_attacks: How many attacks the report holds: the bounds share the error among them and both sides
             (Bonferroni), so a further attack never lowers a bound.
         fpr: Where the threshold is frozen.
+        low_fpr: Where another is.
         seed: Of the halves and the bootstrap.
         resamples: Of the bootstrap.
         level: Of the intervals, and of the bounds together.
@@ -120,11 +133,16 @@ def measure(scores: Scores, *, num_attacks: int, fpr: float, seed: int, resample
         [operating_point(side, calibrating=mask, fpr=fpr, level=confidence) for confidence in (level, shared)]
         for side in (scores, scores.reversed())
     ]
+    low_forward, low_backward = (
+        operating_point(side, calibrating=mask, fpr=low_fpr, level=level) for side in (scores, scores.reversed())
+    )
     bounds = [simultaneous.tpr.high for _, simultaneous in sides if simultaneous is not None]
     return Rates(
         auc=auc,
         auc_bound=max(wide.high, 1.0 - wide.low),
         forward=sides[0][0],
         backward=sides[1][0],
+        low_forward=low_forward,
+        low_backward=low_backward,
         tpr_bound=max(bounds) if bounds else None,
     )

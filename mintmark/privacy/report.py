@@ -3,14 +3,21 @@
 Judges no release: limits stand in the release rules. Knows no file and no record.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from mintmark.evidence import Measurement, Report
+from mintmark.intervals import holm
 from mintmark.privacy.blind import Blind
+from mintmark.privacy.chosen import chosen_measurements
 from mintmark.privacy.controls import Control, blind, conclusive, negative, positive
+from mintmark.privacy.detection import TESTS_PER_ATTACK, p_values
 from mintmark.privacy.rates import Scores, order_of_threshold
+from mintmark.privacy.rounding import DIGITS, LEVEL
+from mintmark.privacy.subgroups import Groups, worst_fact, worst_measurement, worst_of
 from mintmark.privacy.summary import (
-    LEVEL,
     Precision,
     attack_measurements,
     floor_measurement,
@@ -64,6 +71,8 @@ def audit_report(
     outcomes: list[Outcome],
     baseline: Blind,
     *,
+    groups: Mapping[str, Groups],
+    spread: Sequence[Measurement],
     precision: Precision,
     false_failure: float,
     seed: int,
@@ -75,6 +84,8 @@ def audit_report(
     Args:
         outcomes: Of all trials.
         baseline: What the blind baseline found.
+        groups: Of the records under attack, by threat model.
+        spread: What was found on further targets.
         precision: How attacks are measured.
         false_failure: See `judge_controls`.
         seed: Of halves, bootstrap and simulations.
@@ -86,6 +97,7 @@ def audit_report(
     controls = judge_controls(outcomes, baseline, fpr=precision.fpr, false_failure=false_failure)
     trusted = conclusive(controls, threats=tuple(targets))
     planted = _first_plants(outcomes)
+    closer: dict[str, dict[str, Any]] = {}
     gate: list[Measurement] = []
     attacks: list[Measurement] = []
     for threat in targets:
@@ -102,11 +114,13 @@ def audit_report(
                 control=trial.name,
             )
         )
-        attacks += attack_measurements(threat, rates[threat], targets[threat], fpr=precision.fpr, control=trial.name)
+        further, closer[threat] = _closer(threat, targets[threat], groups[threat], seed=seed, control=trial.name)
+        attacks += further
+        attacks += attack_measurements(threat, rates[threat], targets[threat], precision=precision, control=trial.name)
     negatives = [control for control in controls if control.kind == "negative"]
     return Report(
         stage="audit",
-        measurements=(*gate, *attacks),
+        measurements=(*gate, *attacks, *spread),
         headline=tuple(f"{threat}_{name}" for threat in THREATS if threat in targets for name in HEADLINES),
         verdict="conclusive" if all(trusted.values()) else "inconclusive",
         facts={
@@ -115,10 +129,40 @@ def audit_report(
             "false_failure": false_failure,
             "negative_control_level": negatives[0].level,
             "thresholds": _threshold_facts(targets, precision.fpr),
+            "closer": closer,
+            "detected": _detections(targets, fpr=precision.fpr),
             **facts,
         },
         cost=cost,
     )
+
+
+def _closer(
+    threat: str, attacks: Attacks, groups: Groups, *, seed: int, control: str
+) -> tuple[list[Measurement], dict[str, Any]]:
+    """What hides behind averages: the chosen attack on fresh records, the worst class, the outliers."""
+    found, choice = chosen_measurements(threat, attacks, seed=seed, control=control)
+    of_classes, of_outliers = worst_of(attacks, groups.classes), worst_of(attacks, groups.outliers)
+    notes = {
+        "worst_class": (of_classes, "In no class does an attack do better than this, either way round."),
+        "outliers": (of_outliers, "Nor among the tenth of the records that are most unlike the attacker's own."),
+    }
+    found += [
+        worst_measurement(threat, name, worst, note=note, control=control) for name, (worst, note) in notes.items()
+    ]
+    return found, {"chosen": choice, **{name: worst_fact(worst) for name, (worst, _) in notes.items()}}
+
+
+def _detections(targets: dict[str, Attacks], *, fpr: float) -> dict[str, float]:
+    """The attacks that detect something, with their p-values, corrected for all tests of the report (Holm 1979).
+
+    A claim of detection alone: no attack found here is no evidence of safety, which only the bounds give.
+    """
+    names = [f"{threat}_{attack}" for threat, attacks in targets.items() for attack in attacks]
+    scores = [one for attacks in targets.values() for one in attacks.values()]
+    raw = [min(1.0, TESTS_PER_ATTACK * float(p_values(one, fpr=fpr).min())) for one in scores]
+    corrected = holm(np.array(raw)).tolist()
+    return {name: round(p, DIGITS) for name, p in zip(names, corrected, strict=True) if p < 1.0 - LEVEL}
 
 
 def _first_plants(outcomes: list[Outcome]) -> dict[str, tuple[Trial, Attacks]]:
@@ -142,6 +186,7 @@ def _threshold_facts(targets: dict[str, Attacks], fpr: float) -> dict[str, Any]:
             "calibrating_non_members": calibrating,
             "largest_score_taken": order,
             "expected_fpr": round(order / (calibrating + 1), 4),
+            "smallest_fpr": round(1 / (calibrating + 1), 4),
             "resolved": order > 0,
         }
     return found

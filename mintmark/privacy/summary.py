@@ -1,19 +1,15 @@
-"""From scores to measurements: what the gate reads, rounded so that repeated releases leak little.
+"""From scores to measurements: what the gate reads, rounded as `mintmark.privacy.rounding` does.
 
-Values are rounded to `DIGITS`; low ends are rounded down, high ends and bounds up, so that rounding never makes a release
-easier. Knows no limit and no file.
+Knows no limit and no file.
 """
 
-import math
 from dataclasses import dataclass
 
 from mintmark.evidence import Measurement
 from mintmark.intervals import Interval
 from mintmark.privacy.floor import detection_floor
-from mintmark.privacy.rates import Rates, Scores, measure
-
-DIGITS = 3
-LEVEL = 0.95
+from mintmark.privacy.rates import OperatingPoint, Rates, Scores, measure
+from mintmark.privacy.rounding import DIGITS, LEVEL, rounded_down, rounded_up
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,6 +18,7 @@ class Precision:
 
     Attributes:
         fpr: At which thresholds are frozen.
+        low_fpr: At which others are, where the number of non-members allows.
         resamples: Of the AUC's bootstrap.
         power: With which the floor's leak is caught.
         grid: Shares of replayed members among which the floor is searched, rising.
@@ -29,13 +26,14 @@ class Precision:
     """
 
     fpr: float
+    low_fpr: float
     resamples: int
     power: float
     grid: tuple[float, ...]
     simulations: int
 
     def __post_init__(self) -> None:
-        for name in ("fpr", "power"):
+        for name in ("fpr", "low_fpr", "power"):
             if not 0.0 < getattr(self, name) < 1.0:
                 raise ValueError(f"{name} must lie between 0 and 1, got {getattr(self, name)}")
         for name in ("resamples", "simulations"):
@@ -55,6 +53,7 @@ def rates_of(targets: dict[str, dict[str, Scores]], *, precision: Precision, see
                 scores,
                 num_attacks=num_attacks,
                 fpr=precision.fpr,
+                low_fpr=precision.low_fpr,
                 seed=seed,
                 resamples=precision.resamples,
                 level=LEVEL,
@@ -66,9 +65,9 @@ def rates_of(targets: dict[str, dict[str, Scores]], *, precision: Precision, see
 
 
 def attack_measurements(
-    threat: str, rates: dict[str, Rates], scores: dict[str, Scores], *, fpr: float, control: str
+    threat: str, rates: dict[str, Rates], scores: dict[str, Scores], *, precision: Precision, control: str
 ) -> list[Measurement]:
-    """AUC, TPR and realised FPR of every attack of one threat model, both sides."""
+    """AUC, TPR and realised FPR of every attack of one threat model, both sides; at the lower rate where it is resolved."""
     found = []
     for name, one in rates.items():
         num_members, num_others = len(scores[name].members), len(scores[name].non_members)
@@ -82,26 +81,41 @@ def attack_measurements(
                 control=control,
             )
         )
-        for side, way, point in (("", "high", one.forward), ("_reversed", "low", one.backward)):
-            found += [
-                _interval(
-                    None if point is None else point.tpr,
-                    name=f"{threat}_{name}{side}_tpr",
-                    unit="rate",
-                    n=num_members,
-                    note=f"Members found at a threshold frozen at {100 * fpr:g}% false accusations; members score {way}.",
-                    control=control,
-                ),
-                _interval(
-                    None if point is None else point.fpr,
-                    name=f"{threat}_{name}{side}_fpr",
-                    unit="rate",
-                    n=num_others - num_others // 2,
-                    note="False accusations this threshold in fact made among the other half of the non-members.",
-                    control=None,
-                ),
-            ]
+        points = {
+            ("", "high", precision.fpr): one.forward,
+            ("_reversed", "low", precision.fpr): one.backward,
+            ("_rare", "high", precision.low_fpr): one.low_forward,
+            ("_rare_reversed", "low", precision.low_fpr): one.low_backward,
+        }
+        for (side, way, fpr), point in points.items():
+            if point is not None or fpr == precision.fpr:
+                found += _point_measurements(
+                    point, f"{threat}_{name}{side}", way, fpr=fpr, sizes=(num_members, num_others), control=control
+                )
     return found
+
+
+def _point_measurements(
+    point: OperatingPoint | None, name: str, way: str, *, fpr: float, sizes: tuple[int, int], control: str
+) -> list[Measurement]:
+    return [
+        _interval(
+            None if point is None else point.tpr,
+            name=f"{name}_tpr",
+            unit="rate",
+            n=sizes[0],
+            note=f"Members found at a threshold frozen at {100 * fpr:g}% false accusations; members score {way}.",
+            control=control,
+        ),
+        _interval(
+            None if point is None else point.fpr,
+            name=f"{name}_fpr",
+            unit="rate",
+            n=sizes[1] - sizes[1] // 2,
+            note="False accusations this threshold in fact made among the other half of the non-members.",
+            control=None,
+        ),
+    ]
 
 
 def gate_measurements(
@@ -113,8 +127,8 @@ def gate_measurements(
     """
     n = min(min(len(one.members), len(one.non_members)) for one in scores.values())
     tpr_bounds = [one.tpr_bound for one in rates.values() if one.tpr_bound is not None]
-    auc_bound = _up(max(one.auc_bound for one in rates.values()))
-    tpr_bound = _up(max(tpr_bounds)) if len(tpr_bounds) == len(rates) else None
+    auc_bound = rounded_up(max(one.auc_bound for one in rates.values()))
+    tpr_bound = rounded_up(max(tpr_bounds)) if len(tpr_bounds) == len(rates) else None
     return [
         Measurement(
             name=f"{threat}_auc_bound",
@@ -177,19 +191,11 @@ def _interval(
     return Measurement(
         name=name,
         value=round(measured.value, DIGITS),
-        low=_down(measured.low),
-        high=_up(measured.high),
+        low=rounded_down(measured.low),
+        high=rounded_up(measured.high),
         level=LEVEL,
         unit=unit,
         n=n,
         control=control,
         note=note,
     )
-
-
-def _up(value: float) -> float:
-    return min(1.0, math.ceil(value * 10**DIGITS - 1e-9) / 10**DIGITS)
-
-
-def _down(value: float) -> float:
-    return max(0.0, math.floor(value * 10**DIGITS + 1e-9) / 10**DIGITS)

@@ -41,7 +41,7 @@ PARAMS = Params(
     false_failure=0.01,
     blind_permutations=400,
     blind_records=200,
-    precision=Precision(fpr=0.02, resamples=200, power=0.9, grid=(0.05, 0.2, 1.0), simulations=50),
+    precision=Precision(fpr=0.02, low_fpr=0.001, resamples=200, power=0.9, grid=(0.05, 0.2, 1.0), simulations=50),
     plan=Plan(
         min_class_records=5,
         leaked_share=0.1,
@@ -189,7 +189,9 @@ def add_shadows(data_dir: Path, *, targets_themselves: bool) -> None:
         own = classifier_path(models, f"classifier-{place}")
         shutil.copy(data_dir / "evaluate" / "classifier.safetensors", own)
         if not targets_themselves:
-            save_generator(paths[0], untrained_generator(loaded.network, seed=100 + place), classes=loaded.classes, facts={})
+            save_generator(
+                paths[0], untrained_generator(loaded.network, seed=100 + place), classes=loaded.classes, facts={}
+            )
             discriminator = Discriminator(shape=(8, 8, 1), num_classes=10, width=4)
             save_discriminator(paths[1], discriminator, classes=loaded.classes, facts={})
             network = train_classifier(*pool[place].tensors(), num_classes=10, recipe=RECIPE, seed=10 + place)

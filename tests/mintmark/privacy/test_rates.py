@@ -21,7 +21,7 @@ def test_a_rate_below_what_n_resolves_is_not_measured():
     assert freeze(np.arange(98.0), fpr=0.01) is None
     scores = Scores(np.zeros(10), np.arange(100.0))  # 50 of them calibrate
     assert operating_point(scores, calibrating=halves(100, seed=0), fpr=0.01) is None
-    rates = measure(scores, num_attacks=1, fpr=0.01, seed=0, resamples=50)
+    rates = measure(scores, num_attacks=1, fpr=0.01, low_fpr=0.001, seed=0, resamples=50)
     assert rates.forward is rates.backward is rates.tpr_bound is None
 
 
@@ -45,7 +45,10 @@ def test_both_sides_count():
     """An attack that is right the other way round is as strong: the bounds agree, and the AUCs mirror each other."""
     rng = np.random.default_rng(0)
     scores = Scores(rng.normal(1.0, 1.0, 300), rng.normal(0.0, 1.0, 300))
-    one, other = (measure(side, num_attacks=4, fpr=0.01, seed=0, resamples=500) for side in (scores, scores.reversed()))
+    one, other = (
+        measure(side, num_attacks=4, fpr=0.01, low_fpr=0.001, seed=0, resamples=500)
+        for side in (scores, scores.reversed())
+    )
     assert one.auc.value == pytest.approx(1 - other.auc.value)
     assert one.auc_bound == pytest.approx(other.auc_bound, abs=0.01)
     assert one.tpr_bound == other.tpr_bound
@@ -57,7 +60,9 @@ def test_both_sides_count():
 def test_more_attacks_never_lower_a_bound(seed: int, some: int, further: int):
     rng = np.random.default_rng(seed)
     scores = Scores(rng.normal(0.2, 1.0, 60), rng.normal(size=250))
-    few, many = (measure(scores, num_attacks=n, fpr=0.01, seed=0, resamples=400) for n in (some, some + further))
+    few, many = (
+        measure(scores, num_attacks=n, fpr=0.01, low_fpr=0.001, seed=0, resamples=400) for n in (some, some + further)
+    )
     assert few.auc_bound <= many.auc_bound
     assert few.tpr_bound is not None
     assert many.tpr_bound is not None

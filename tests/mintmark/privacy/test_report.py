@@ -11,10 +11,11 @@ from mintmark.privacy.blind import Blind
 from mintmark.privacy.rates import Scores
 from mintmark.privacy.report import Outcome, audit_report
 from mintmark.privacy.roc import false_positive_grid, roc_picture, roc_table, true_positive_rates
-from mintmark.privacy.summary import Precision, gate_measurements, rates_of
+from mintmark.privacy.subgroups import Group, Groups
+from mintmark.privacy.summary import Precision, attack_measurements, gate_measurements, rates_of
 from mintmark.privacy.trials import Attacks, Trial
 
-PRECISION = Precision(fpr=0.01, resamples=400, power=0.9, grid=(0.01, 0.05, 0.2, 1.0), simulations=100)
+PRECISION = Precision(fpr=0.01, low_fpr=0.001, resamples=400, power=0.9, grid=(0.01, 0.05, 0.2, 1.0), simulations=100)
 FAIR = Blind(0.5, 0.45, 0.55, 0.6)
 
 
@@ -46,8 +47,17 @@ def report(target: Attacks, *, planted: Scores, blind: Blind = FAIR):
         outcome("positive", {"a": planted}, exposed=np.arange(400) < 40),
         *(outcome("negative", {"a": fair(seed)}) for seed in (7, 8)),
     ]
+    halves = {name: Group(np.arange(400) % 2 == part, np.arange(300) % 2 == part) for part, name in enumerate("xy")}
     return audit_report(
-        outcomes, blind, precision=PRECISION, false_failure=0.01, seed=0, facts={"records": {"members": 400}}, cost={}
+        outcomes,
+        blind,
+        groups={"samples": Groups(classes=halves, outliers={})},
+        spread=[],
+        precision=PRECISION,
+        false_failure=0.01,
+        seed=0,
+        facts={"records": {"members": 400}},
+        cost={},
     )
 
 
@@ -144,6 +154,46 @@ def test_the_roc_picture_has_a_panel_a_threat_model_and_logarithmic_axes():
     "wrong", [{"fpr": 0.0}, {"power": 1.0}, {"resamples": 0}, {"simulations": 0}, {"grid": (0.2, 0.1)}, {"grid": ()}]
 )
 def test_a_wrong_precision_is_refused(wrong):
-    usual = {"fpr": 0.01, "resamples": 10, "power": 0.9, "grid": (0.1,), "simulations": 10}
+    usual = {"fpr": 0.01, "low_fpr": 0.001, "resamples": 10, "power": 0.9, "grid": (0.1,), "simulations": 10}
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Precision(**(usual | wrong))
+
+
+def test_the_report_looks_behind_averages():
+    attacks = {"a": fair(0), "b": shifted(1, 0.0)}
+    attacks["b"].members[::2] += 1.5  # the members of x alone
+    found = report(attacks, planted=leaky(2))
+    closer = found.facts["closer"]["samples"]
+    assert closer["chosen"] == "b"
+    assert (closer["worst_class"]["group"], closer["worst_class"]["attack"]) == ("x", "b")
+    assert closer["outliers"] is None
+    bound, whole = found["samples_worst_class_auc_bound"].value, found["samples_b_auc"].value
+    assert bound is not None
+    assert whole is not None
+    assert bound > 0.8 > whole
+    assert found["samples_outliers_auc_bound"].value is None
+    advantage = found["samples_advantage"]
+    assert advantage.low is not None
+    assert advantage.low > 0.1
+    assert list(found.facts["detected"]) == ["samples_b"]
+
+
+def test_an_honest_target_detects_nothing_and_has_no_advantage():
+    found = report({"a": fair(3), "b": fair(4)}, planted=leaky(2))
+    assert found.facts["detected"] == {}
+    for name, chance in (("advantage", 0.0), ("set_accuracy", 0.5)):
+        one = found[f"samples_{name}"]
+        assert one.low is not None
+        assert one.high is not None
+        assert one.low <= chance <= one.high
+
+
+def test_the_lower_rate_is_told_only_where_it_is_resolved():
+    names = {one.name for one in report({"a": fair(0)}, planted=leaky(2)).measurements}
+    assert "samples_a_tpr" in names
+    assert "samples_a_rare_tpr" not in names
+    rng = np.random.default_rng(0)
+    large = Scores(rng.normal(size=400), rng.normal(size=2000))
+    rates = rates_of({"samples": {"a": large}}, precision=PRECISION, seed=0)["samples"]
+    told = attack_measurements("samples", rates, {"a": large}, precision=PRECISION, control="c")
+    assert {"samples_a_rare_tpr", "samples_a_rare_fpr", "samples_a_rare_reversed_tpr"} <= {one.name for one in told}
