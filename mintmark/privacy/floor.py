@@ -88,7 +88,7 @@ def detection_floor(
     Returns:
         None where not even the largest share is caught.
     """
-    found: list[tuple[float, str]] = []
+    best: tuple[int, str] | None = None
     for name, scores in copies.items():
         passed = passed_non_members(scores)
 
@@ -108,11 +108,12 @@ def detection_floor(
             )
             return reached >= wanted_power
 
-        if not caught(len(grid) - 1):
+        # only what is below the best so far is of interest
+        first, last = 0, len(grid) - 1 if best is None else best[0] - 1
+        if last < 0 or not caught(last):
             continue
-        first, last = 0, len(grid) - 1
         while first < last:
             middle = (first + last) // 2
             first, last = (first, middle) if caught(middle) else (middle + 1, last)
-        found.append((grid[first], name))
-    return min(found) if found else None
+        best = first, name
+    return None if best is None else (grid[best[0]], best[1])

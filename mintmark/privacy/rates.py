@@ -9,12 +9,13 @@ Knows nothing of what the scores come from, and no limit: bounds are judged by r
 """
 
 import math
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from mintmark.intervals import Interval, auc_bootstrap, proportion
+from mintmark.intervals import Interval, auc_family, proportion
 
 
 class Scores(NamedTuple):
@@ -40,7 +41,7 @@ class Rates(NamedTuple):
 
     Attributes:
         auc: With its bootstrap interval; below 0.5 where the attack is right the other way round.
-        auc_bound: Upper bound of max(AUC, 1 - AUC), simultaneous over `num_attacks` attacks and both sides.
+        auc_bound: Upper bound of max(AUC, 1 - AUC), simultaneous over all attacks of the report.
         forward, backward: The points of both sides.
         low_forward, low_backward: The same at the lower rate, which fewer audits resolve.
         tpr_bound: Upper bound of the TPR of both sides, simultaneous likewise.
@@ -96,53 +97,64 @@ def operating_point(
 
 
 def measure(
-    scores: Scores,
+    attacks: Mapping[str, Scores],
     *,
+    num_families: int,
     num_attacks: int,
     fpr: float,
     low_fpr: float,
     seed: int,
     resamples: int,
     level: float = 0.95,
-) -> Rates:
-    """Everything that is reported of one attack.
+) -> dict[str, Rates]:
+    """Everything that is reported of the attacks on one target.
 
     Args:
-        scores: Of one attack on one target.
-        num_attacks: How many attacks the report holds: the bounds share the error among them and both sides
-            (Bonferroni), so a further attack never lowers a bound.
+        attacks: The scores of the same records, by attack.
+        num_families: Targets of the report. The bounds on their AUCs share the error among the targets (Bonferroni),
+            and within a target among its attacks, as far as these differ (`auc_family`).
+        num_attacks: Attacks of the report: the bounds on rates share the error among all (Bonferroni), and both sides.
         fpr: Where the threshold is frozen.
         low_fpr: Where another is.
         seed: Of the halves and the bootstrap.
         resamples: Of the bootstrap.
         level: Of the intervals, and of the bounds together.
     """
+    family = auc_family(
+        np.stack([scores.members for scores in attacks.values()]),
+        np.stack([scores.non_members for scores in attacks.values()]),
+        rng=np.random.default_rng([seed, 2]),
+        level=level,
+        shared_level=1.0 - (1.0 - level) / num_families,
+        resamples=resamples,
+    )
     shared = 1.0 - (1.0 - level) / num_attacks  # two-sided at this level: each end at (1 - level) / (2 num_attacks)
-    auc, wide = (
-        auc_bootstrap(
-            scores.members,
-            scores.non_members,
-            rng=np.random.default_rng([seed, 2]),
-            level=confidence,
-            resamples=resamples,
-        )
-        for confidence in (level, shared)
-    )
+    found = {}
+    for name, alone, together in zip(attacks, family.each, family.together, strict=True):
+        points = _points(attacks[name], levels=(level, shared), fpr=fpr, low_fpr=low_fpr, seed=seed)
+        found[name] = Rates(auc=alone, auc_bound=max(together.high, 1.0 - together.low), **points)
+    return found
+
+
+class _Points(TypedDict):
+    forward: OperatingPoint | None
+    backward: OperatingPoint | None
+    low_forward: OperatingPoint | None
+    low_backward: OperatingPoint | None
+    tpr_bound: float | None
+
+
+def _points(scores: Scores, *, levels: tuple[float, float], fpr: float, low_fpr: float, seed: int) -> _Points:
+    """The points of both sides, and the larger upper end of both at the second level."""
     mask = halves(len(scores.non_members), seed=seed)
-    sides = [
-        [operating_point(side, calibrating=mask, fpr=fpr, level=confidence) for confidence in (level, shared)]
-        for side in (scores, scores.reversed())
-    ]
-    low_forward, low_backward = (
-        operating_point(side, calibrating=mask, fpr=low_fpr, level=level) for side in (scores, scores.reversed())
-    )
-    bounds = [simultaneous.tpr.high for _, simultaneous in sides if simultaneous is not None]
-    return Rates(
-        auc=auc,
-        auc_bound=max(wide.high, 1.0 - wide.low),
-        forward=sides[0][0],
-        backward=sides[1][0],
-        low_forward=low_forward,
-        low_backward=low_backward,
-        tpr_bound=max(bounds) if bounds else None,
-    )
+    both = (scores, scores.reversed())
+    forward, backward = (operating_point(side, calibrating=mask, fpr=fpr, level=levels[0]) for side in both)
+    low_forward, low_backward = (operating_point(side, calibrating=mask, fpr=low_fpr, level=levels[0]) for side in both)
+    shared = [operating_point(side, calibrating=mask, fpr=fpr, level=levels[1]) for side in both]
+    return {
+        "forward": forward,
+        "backward": backward,
+        "low_forward": low_forward,
+        "low_backward": low_backward,
+        "tpr_bound": max((point.tpr.high for point in shared if point is not None), default=None),
+    }

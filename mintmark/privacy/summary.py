@@ -48,18 +48,16 @@ def rates_of(targets: dict[str, dict[str, Scores]], *, precision: Precision, see
     """The rates of every attack on the targets, with bounds shared among all of them."""
     num_attacks = sum(len(attacks) for attacks in targets.values())
     return {
-        threat: {
-            name: measure(
-                scores,
-                num_attacks=num_attacks,
-                fpr=precision.fpr,
-                low_fpr=precision.low_fpr,
-                seed=seed,
-                resamples=precision.resamples,
-                level=LEVEL,
-            )
-            for name, scores in attacks.items()
-        }
+        threat: measure(
+            attacks,
+            num_families=len(targets),
+            num_attacks=num_attacks,
+            fpr=precision.fpr,
+            low_fpr=precision.low_fpr,
+            seed=seed,
+            resamples=precision.resamples,
+            level=LEVEL,
+        )
         for threat, attacks in targets.items()
     }
 
