@@ -25,16 +25,18 @@ from mintmark.files import whole_file, whole_folder
 from mintmark.gan.model import load_discriminator, load_generator
 from mintmark.privacy.blind import Blind, blind_baseline, features
 from mintmark.privacy.campaign import Targets, ask_shadows, plan_trials
+from mintmark.privacy.one_run import NOBODY, Claim, OneRun, canary_scores, one_run
 from mintmark.privacy.parties import Parties, at_most, labelled_by_neighbours
 from mintmark.privacy.private import private_scores
 from mintmark.privacy.queries import PLAIN_FORM, Form, forms_like
 from mintmark.privacy.report import Outcome, audit_report, targets_of
 from mintmark.privacy.roc import roc_picture, roc_table
-from mintmark.privacy.spaces import open_spaces
+from mintmark.privacy.spaces import Spaces, open_spaces
 from mintmark.privacy.subgroups import groups_of
 from mintmark.privacy.summary import Precision
 from mintmark.privacy.trials import Attacks, Plan, Trial
 from mintmark.progress import track
+from mintmark.shadow.canaries import read_canaries
 from mintmark.shadow.store import read_store
 from tasks.engine import engine
 from tasks.params import main
@@ -101,6 +103,7 @@ def run(params: Params, data_dir: Path) -> None:
         _blind(params, max(attacked.values(), key=lambda one: len(one.members))),
         groups={threat: groups_of(parties, spaces) for threat, parties in attacked.items()},
         spread=asked.spread(),
+        canaries=_canaries(params, data_dir, targets, attacked["generator"], spaces=spaces),
         precision=params.precision,
         false_failure=params.false_failure,
         seed=params.seed,
@@ -193,6 +196,35 @@ def _forms(classifier: LoadedClassifier) -> tuple[Form, ...]:
     if "augmentation" not in recipe:
         return (PLAIN_FORM,)
     return forms_like(Augmentation(**recipe["augmentation"]), shape=classifier.shape)
+
+
+def _canaries(params: Params, data_dir: Path, targets: Targets, parties: Parties, *, spaces: Spaces) -> OneRun:
+    """What the twins with canaries say, against what the models' files claim."""
+    folder = data_dir / "shadow" / "models"
+    canaries = read_canaries(folder)
+    if canaries is None:
+        return NOBODY
+    scores = canary_scores(
+        read_store(folder),
+        canaries,
+        parties,
+        spaces=spaces,
+        forms=targets.forms,
+        own_samples=params.plan.search.own_samples,
+        seed=params.seed,
+    )
+    return one_run(scores, canaries, claims=read_claims(data_dir), seed=params.seed)
+
+
+def read_claims(data_dir: Path) -> dict[str, Claim]:
+    """By threat model, the differential privacy that a model's file claims."""
+    files = {
+        "generator": data_dir / "train_gan" / "generator.safetensors",
+        "discriminator": data_dir / "train_gan" / "discriminator.safetensors",
+        "classifier": data_dir / "evaluate" / "classifier.safetensors",
+    }
+    stated = {threat: weights.load(path)[1].get("facts", {}).get("privacy") for threat, path in files.items()}
+    return {threat: Claim(one["epsilon"], one["delta"]) for threat, one in stated.items() if one}
 
 
 def _thresholds(data_dir: Path, members: ImageSet) -> dict[int, float]:

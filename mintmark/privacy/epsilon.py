@@ -5,8 +5,6 @@ right more often than an (epsilon, delta)-private training allows, or not. Knows
 order.
 """
 
-from functools import lru_cache
-
 import numpy as np
 from jaxtyping import Bool, Float
 from scipy import optimize, stats

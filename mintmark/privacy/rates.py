@@ -15,7 +15,8 @@ from typing import NamedTuple, TypedDict
 import numpy as np
 from jaxtyping import Bool, Float
 
-from mintmark.intervals import Interval, auc_family, proportion
+from mintmark.intervals import Interval, proportion
+from mintmark.privacy.aucs import auc_family
 
 
 class Scores(NamedTuple):

@@ -14,6 +14,7 @@ from mintmark.privacy.blind import Blind
 from mintmark.privacy.chosen import chosen_measurements
 from mintmark.privacy.controls import Control, blind, conclusive, negative, positive
 from mintmark.privacy.detection import TESTS_PER_ATTACK, p_values
+from mintmark.privacy.one_run import OneRun
 from mintmark.privacy.rates import Scores, order_of_threshold
 from mintmark.privacy.rounding import DIGITS, LEVEL
 from mintmark.privacy.subgroups import Groups, worst_fact, worst_measurement, worst_of
@@ -26,6 +27,7 @@ from mintmark.privacy.summary import (
 )
 from mintmark.privacy.trials import THREATS, Attacks, Trial
 
+CONTRADICTION = "contradiction"
 HEADLINES = ("auc_bound", "tpr_bound", "detection_floor")
 
 
@@ -73,6 +75,7 @@ def audit_report(
     *,
     groups: Mapping[str, Groups],
     spread: Sequence[Measurement],
+    canaries: OneRun,
     precision: Precision,
     false_failure: float,
     seed: int,
@@ -86,6 +89,8 @@ def audit_report(
         baseline: What the blind baseline found.
         groups: Of the records under attack, by threat model.
         spread: What was found on further targets.
+        canaries: What twins with canaries said. A claim of differential privacy that they refute makes the threat
+            model untrustworthy, and "contradiction" the verdict, whatever else was found.
         precision: How attacks are measured.
         false_failure: See `judge_controls`.
         seed: Of halves, bootstrap and simulations.
@@ -95,7 +100,7 @@ def audit_report(
     targets = targets_of(outcomes)
     rates = rates_of(targets, precision=precision, seed=seed)
     controls = judge_controls(outcomes, baseline, fpr=precision.fpr, false_failure=false_failure)
-    trusted = conclusive(controls, threats=tuple(targets))
+    trusted = conclusive(controls, threats=tuple(targets)) | dict.fromkeys(canaries.contradicted, False)
     planted = _first_plants(outcomes)
     closer: dict[str, dict[str, Any]] = {}
     gate: list[Measurement] = []
@@ -120,9 +125,9 @@ def audit_report(
     negatives = [control for control in controls if control.kind == "negative"]
     return Report(
         stage="audit",
-        measurements=(*gate, *attacks, *spread),
+        measurements=(*gate, *attacks, *spread, *canaries.measurements),
         headline=tuple(f"{threat}_{name}" for threat in THREATS if threat in targets for name in HEADLINES),
-        verdict="conclusive" if all(trusted.values()) else "inconclusive",
+        verdict=CONTRADICTION if canaries.contradicted else "conclusive" if all(trusted.values()) else "inconclusive",
         facts={
             "conclusive": trusted,
             "controls": [control.as_json() for control in controls],
@@ -131,6 +136,8 @@ def audit_report(
             "thresholds": _threshold_facts(targets, precision.fpr),
             "closer": closer,
             "detected": _detections(targets, fpr=precision.fpr),
+            "canaries": canaries.facts,
+            "contradicted": list(canaries.contradicted),
             **facts,
         },
         cost=cost,

@@ -10,8 +10,9 @@ import numpy as np
 from jaxtyping import Bool
 
 from mintmark.evidence import Measurement
-from mintmark.intervals import Interval, auc_delong
+from mintmark.intervals import Interval
 from mintmark.neighbours import nearest
+from mintmark.privacy.aucs import auc_delong
 from mintmark.privacy.parties import Parties
 from mintmark.privacy.rates import Scores
 from mintmark.privacy.rounding import DIGITS, LEVEL, rounded_up

@@ -37,6 +37,12 @@ def classifier_recipe(path: Path) -> Recipe:
         raise BadInput(f"{path}: expected the recipe of a classifier in its facts, got {error}") from error
 
 
+def synthetic_records(path: Path) -> int | None:
+    """How many synthetic records alone taught the classifier; None where real records took part, or nothing is said."""
+    facts = weights.load(path)[1].get("facts", {})
+    return int(facts["synthetic_records"]) if facts.get("arm") == "synthetic" and "synthetic_records" in facts else None
+
+
 def gan_recipe(path: Path) -> GanRecipe:
     """The recipe in a generator's facts: the fields of `Config` under "recipe", and "steps".
 

@@ -17,6 +17,8 @@ from jaxtyping import Bool
 from mintmark.errors import BadInput
 from mintmark.files import read_json, write_json
 
+TWIN = "twin"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Store:
@@ -26,12 +28,14 @@ class Store:
         classifiers: Name and file of each shadow classifier.
         generators: Name and file of each shadow generator.
         discriminators: Name and file of each shadow discriminator; it has its generator's name and coins.
+        twins: By "classifier", "generator" and "discriminator", the file of the target's twin, where there is one.
         trained_on: By shadow and id, whether it was trained on the record.
     """
 
     classifiers: Mapping[str, Path]
     generators: Mapping[str, Path]
     discriminators: Mapping[str, Path]
+    twins: Mapping[str, Path]
     trained_on: Mapping[str, Mapping[str, bool]]
 
     def membership(self, names: list[str], ids: list[str]) -> Bool[np.ndarray, "shadows ids"]:
@@ -53,9 +57,19 @@ def write_coins(folder: Path, ids: list[str], trained_on: Mapping[str, Bool[np.n
     pq.write_table(pa.table(columns), folder / "coins.parquet")
 
 
-def write_index(folder: Path, *, classifiers: list[str], gans: list[str], facts: Mapping[str, Any]) -> None:
-    """Write `index.json`: the shadows' names, from which their files follow, and how they were trained."""
-    index = {"classifiers": classifiers, "gans": gans, "facts": dict(facts)}
+def write_index(
+    folder: Path, *, classifiers: list[str], gans: list[str], twins: list[str], facts: Mapping[str, Any]
+) -> None:
+    """Write `index.json`: the shadows' names, from which their files follow, and how they were trained.
+
+    Args:
+        folder: Where.
+        classifiers: Names of the shadow classifiers.
+        gans: Names of the shadow GANs.
+        twins: Of "classifier" and "gan", what was trained with canaries; see `mintmark.shadow.canaries`.
+        facts: How.
+    """
+    index = {"classifiers": classifiers, "gans": gans, "twins": twins, "facts": dict(facts)}
     write_json(folder / "index.json", index)
 
 
@@ -78,7 +92,7 @@ def read_store(folder: Path) -> Store:
     path = folder / "index.json"
     try:
         index = read_json(path)
-        names, gans = list(index["classifiers"]), list(index["gans"])
+        names, gans, twins = list(index["classifiers"]), list(index["gans"]), list(index["twins"])
         trained_on: dict[str, dict[str, bool]] = {}
         if names or gans:
             path = folder / "coins.parquet"
@@ -86,9 +100,13 @@ def read_store(folder: Path) -> Store:
             trained_on = {name: dict(zip(columns["id"], columns[name], strict=True)) for name in names + gans}
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
         raise BadInput(f"{path}: expected what the stage shadow writes, got {type(error).__name__}: {error}") from error
+    twin_paths = {"classifier": classifier_path(folder, TWIN)} if "classifier" in twins else {}
+    if "gan" in twins:
+        twin_paths |= dict(zip(("generator", "discriminator"), gan_paths(folder, TWIN), strict=True))
     return Store(
         classifiers={name: classifier_path(folder, name) for name in names},
         generators={name: gan_paths(folder, name)[0] for name in gans},
         discriminators={name: gan_paths(folder, name)[1] for name in gans},
+        twins=twin_paths,
         trained_on=trained_on,
     )

@@ -62,7 +62,7 @@ def kept_facts(shipped: Shipped, plan: Plan) -> Mapping[str, Any]:
     """What the classifier's file says of it.
 
     The audit's shadow classifiers are built-in networks trained by the recipe of the file that they are to match; the
-    file of another kind, or of a student, tells none. It attacks unlabelled records where some were learnt from.
+    file of another kind, or of a student, tells none. One that synthetic records alone taught tells how many. It attacks unlabelled records where some were learnt from.
     """
     kept: dict[str, Any] = {"arm": shipped.arm, "validation_accuracy": shipped.score.accuracy}
     if plan.school is not None and shipped.arm not in ARMS:
@@ -70,6 +70,8 @@ def kept_facts(shipped: Shipped, plan: Plan) -> Mapping[str, Any]:
     if not isinstance(shipped.network, SmallCNN):
         return kept
     augmentation = plan.choices.augmentation if shipped.arm in AUGMENTED_ARMS else plan.recipe.augmentation
+    if shipped.arm == "synthetic":
+        kept["synthetic_records"] = len(plan.material.release)
     return kept | {"recipe": asdict(replace(plan.recipe, augmentation=augmentation))}
 
 

@@ -13,7 +13,6 @@ from mintmark.intervals import (
     CrossedMean,
     auc,
     auc_bootstrap,
-    auc_delong,
     auc_difference_bootstrap,
     crossed_mean,
     holm,
@@ -230,30 +229,3 @@ def test_the_interval_stays_open_where_seeds_agree_by_chance_and_records_hardly_
     assert found.degrees > 0
     assert found.low < -0.1
     assert found.high > 0.1
-
-
-@pytest.mark.parametrize(("shift", "level"), [(0.0, 0.95), (1.2, 0.95), (1.2, 0.999)])
-def test_the_analytic_interval_of_an_auc_covers(shift: float, level: float):
-    rng = np.random.default_rng(0)
-    truth, rounds = stats.norm.cdf(shift / np.sqrt(2)), 800
-    covered = 0
-    for _ in range(rounds):
-        found = auc_delong(rng.normal(shift, 1.0, 40), rng.normal(0.0, 1.0, 60), level=level)
-        covered += found.low <= truth <= found.high
-    assert covered / rounds > level - 3 * np.sqrt(level * (1 - level) / rounds)
-
-
-def test_the_analytic_interval_agrees_with_the_bootstrap():
-    rng = np.random.default_rng(1)
-    positives, negatives = rng.normal(0.5, 1.0, 300), rng.normal(0.0, 1.0, 200)
-    analytic = auc_delong(positives, negatives)
-    resampled = auc_bootstrap(positives, negatives, rng=rng, resamples=4000)
-    assert analytic == pytest.approx(resampled, abs=0.01)
-
-
-def test_groups_that_separate_keep_an_open_analytic_interval():
-    found = auc_delong(np.arange(10.0) + 100, np.arange(20.0))
-    assert found.value == found.high == 1.0
-    assert 0.5 < found.low < 0.95
-    with pytest.raises(ValueError, match="two records"):
-        auc_delong(np.ones(1), np.ones(5))

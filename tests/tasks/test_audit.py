@@ -76,7 +76,7 @@ def build(data_dir: Path, digits: ImageSet) -> Path:
     save_discriminator(folder / "discriminator.safetensors", discriminator, classes=digits.classes, facts={})
     network = train_classifier(*honest.tensors(), num_classes=10, recipe=RECIPE, seed=0)
     save_classifier(data_dir / "evaluate" / "classifier.safetensors", network, classes=digits.classes, facts={})
-    write_index(data_dir / "shadow" / "models", classifiers=[], gans=[], facts={})
+    write_index(data_dir / "shadow" / "models", classifiers=[], gans=[], twins=[], facts={})
     return data_dir
 
 
@@ -199,7 +199,7 @@ def add_shadows(data_dir: Path, *, targets_themselves: bool) -> None:
     names = [f"{kind}-{place}" for kind in ("classifier", "gan") for place in range(2)]
     ids = [one for part in pool for one in part.ids]
     write_coins(models, ids, dict(zip(names, [*coins, *coins], strict=True)))
-    write_index(models, classifiers=names[:2], gans=names[2:], facts={})
+    write_index(models, classifiers=names[:2], gans=names[2:], twins=[], facts={})
 
 
 def test_shadow_models_add_attacks_to_every_threat_model(audited: Path, tmp_path: Path):

@@ -18,6 +18,7 @@ from mintmark.data.images import read_images, write_images
 from mintmark.errors import BadInput
 from mintmark.gan.model import load_discriminator, load_generator, save_generator
 from mintmark.gan.networks import Generator
+from mintmark.shadow.canaries import read_canaries
 from mintmark.shadow.recipes import classifier_recipe, gan_recipe
 from mintmark.shadow.store import read_store
 from tasks.params import load
@@ -38,7 +39,12 @@ CONFIG = replace(
 
 
 def params(**changes: int) -> Params:
-    return Params(**({"seed": 0, "threads": 1, "workers": 1, "num_classifiers": 0, "num_generators": 0} | changes))
+    return Params(
+        **(
+            {"seed": 0, "threads": 1, "workers": 1, "num_classifiers": 0, "num_generators": 0, "num_canaries": 0}
+            | changes
+        )
+    )
 
 
 @pytest.fixture
@@ -109,6 +115,48 @@ def test_the_same_params_give_the_same_bytes_and_another_seed_other_coins(data_d
     other = pq.read_table(models / "coins.parquet").to_pydict()
     assert coins["id"] == other["id"]
     assert coins["classifier-0"] != other["classifier-0"]
+
+
+def test_twins_learn_the_training_records_and_the_planted_canaries(data_dir: Path):
+    run(params(num_canaries=30), data_dir)
+    models = data_dir / "shadow" / "models"
+    store, canaries = read_store(models), read_canaries(models)
+    assert canaries is not None
+    assert len(canaries.images) == 30
+    assert set(store.twins) == {"classifier", "generator", "discriminator"}
+    assert not store.classifiers
+    assert not store.generators
+    assert load_classifier(store.twins["classifier"]).classes == canaries.images.classes
+    assert load_generator(store.twins["generator"]).classes == canaries.images.classes
+    tests = {image.tobytes() for image in read_images(data_dir / "split" / "test.parquet").images}
+    natural = canaries.images.take(canaries.of_kind("natural"))
+    assert {image.tobytes() for image in natural.images} <= tests
+
+
+def test_shadows_of_a_classifier_that_synthetic_records_taught_are_taught_by_shadow_generators(data_dir: Path):
+    path = data_dir / "evaluate" / "classifier.safetensors"
+    kept = load_classifier(path)
+    facts = {"recipe": asdict(RECIPE), "arm": "synthetic", "synthetic_records": 50}
+    save_classifier(path, kept.network, classes=kept.classes, facts=facts)
+    run(params(num_classifiers=2, num_generators=2, num_canaries=3), data_dir)
+    store = read_store(data_dir / "shadow" / "models")
+    for place in range(2):
+        assert store.trained_on[f"classifier-{place}"] == store.trained_on[f"gan-{place}"]
+    index = json.loads((data_dir / "shadow" / "models" / "index.json").read_text())
+    assert index["facts"]["classifier"]["synthetic_records"] == 50
+    images = read_images(data_dir / "split" / "test.parquet").tensors()[0]
+    taught = [logits(load_classifier(path).network, images) for path in store.classifiers.values()]
+    run(params(num_classifiers=2), data_dir)
+    real = read_store(data_dir / "shadow" / "models").classifiers.values()
+    others = [logits(load_classifier(path).network, images) for path in real]
+    assert not any(torch.equal(one, other) for one, other in zip(taught, others, strict=True))
+    with pytest.raises(BadInput, match="expected at most num_generators"):
+        run(params(num_classifiers=3, num_generators=2), data_dir)
+
+
+def test_more_canaries_than_spare_records_are_refused(data_dir: Path):
+    with pytest.raises(BadInput, match=r"num_canaries must be a multiple of 3 and at most 3/2 of the 40"):
+        run(params(num_canaries=300), data_dir)
 
 
 def start(folder: Path, **changes: int) -> subprocess.CompletedProcess[str]:

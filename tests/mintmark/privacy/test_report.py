@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from mintmark.privacy.blind import Blind
+from mintmark.privacy.one_run import NOBODY, OneRun
 from mintmark.privacy.rates import Scores
 from mintmark.privacy.report import Outcome, audit_report
 from mintmark.privacy.roc import false_positive_grid, roc_picture, roc_table, true_positive_rates
@@ -41,7 +42,7 @@ def outcome(kind, attacks: Attacks, *, threat: str = "samples", exposed=None) ->
     )
 
 
-def report(target: Attacks, *, planted: Scores, blind: Blind = FAIR):
+def report(target: Attacks, *, planted: Scores, blind: Blind = FAIR, canaries: OneRun = NOBODY):
     outcomes = [
         outcome("target", target),
         outcome("positive", {"a": planted}, exposed=np.arange(400) < 40),
@@ -53,6 +54,7 @@ def report(target: Attacks, *, planted: Scores, blind: Blind = FAIR):
         blind,
         groups={"samples": Groups(classes=halves, outliers={})},
         spread=[],
+        canaries=canaries,
         precision=PRECISION,
         false_failure=0.01,
         seed=0,
@@ -197,3 +199,10 @@ def test_the_lower_rate_is_told_only_where_it_is_resolved():
     rates = rates_of({"samples": {"a": large}}, precision=PRECISION, seed=0)["samples"]
     told = attack_measurements("samples", rates, {"a": large}, precision=PRECISION, control="c")
     assert {"samples_a_rare_tpr", "samples_a_rare_fpr", "samples_a_rare_reversed_tpr"} <= {one.name for one in told}
+
+
+def test_a_refuted_claim_is_a_contradiction_whatever_else_was_found():
+    found = report({"a": fair(3)}, planted=leaky(2), canaries=OneRun((), ("samples",), {"samples": {"claimed": 1.0}}))
+    assert found.verdict == "contradiction"
+    assert found.facts["conclusive"] == {"samples": False}
+    assert found.facts["contradicted"] == ["samples"]
