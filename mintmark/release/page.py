@@ -17,7 +17,16 @@ from mintmark.evidence import Report
 from mintmark.release import words
 from mintmark.release.published import THREATS, as_expected
 
-_BOUNDS = ("auc_bound", "tpr_bound", "detection_floor")
+_BOUNDS = (
+    "auc_bound",
+    "tpr_bound",
+    "detection_floor",
+    "advantage",
+    "set_accuracy",
+    "worst_class_auc_bound",
+    "outliers_auc_bound",
+    "epsilon_bound",
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,7 +121,12 @@ def _threat(threat: str, evidence: Mapping[str, Any]) -> dict[str, Any]:
         "conclusive": evidence["conclusive"].get(threat),
         "bounds": [rows[bound] for bound in _BOUNDS if bound in rows],
         "attacks": [
-            {"name": name.replace("_", " "), "auc": rows[f"{name}_auc"], "tpr": rows.get(f"{name}_tpr")}
+            {
+                "name": name.replace("_", " "),
+                "what": words.attack(name),
+                "auc": rows[f"{name}_auc"],
+                "tpr": rows.get(f"{name}_tpr"),
+            }
             for name in names
         ],
     }

@@ -26,15 +26,16 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         "smallest_detectable_difference",
     ),
     "audit": (
-        rf"({_THREAT})_(auc_bound|tpr_bound|detection_floor)",
+        rf"({_THREAT})_(auc_bound|tpr_bound|detection_floor|advantage|set_accuracy|epsilon_bound)",
+        rf"({_THREAT})_(worst_class|outliers)_auc_bound",
         rf"({_THREAT})_[a-z][a-z0-9_]{{0,40}}_(auc|tpr|fpr)",
     ),
     "cluster": (r"(kmeans|dti)_(accuracy|nmi)", "coverage_min", "clusters_covered"),
     "detect": (r"[a-z][a-z0-9_]{0,40}_auroc",),
     "release": ("real_records_found",),
 }
-WORDS = ("helps", "within margin", "hurts", "no evidence", "inconclusive", "conclusive")
-UNITS = ("rate", "difference", "auc", "count")
+WORDS = ("helps", "within margin", "hurts", "no evidence", "inconclusive", "conclusive", "contradiction")
+UNITS = ("rate", "difference", "auc", "count", "epsilon")
 _PLAIN_NAME = re.compile(r"[a-z][a-z0-9_ -]{0,60}")
 _HEX = re.compile(r"[0-9a-f]{16,}")
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mintmark.release.attacks import ATTACKS
+
 ARTEFACTS = {
     "samples": "the synthetic data",
     "classifier": "the classifier",
@@ -44,6 +46,11 @@ _THREAT_TITLES = {
     "auc_bound": "how well the best attack tells members from others, at worst (0.5 is guessing, 1 is certain)",
     "tpr_bound": "share of the members that the best attack names at 1% false alarms, at worst",
     "detection_floor": "smallest leak that the audit would notice nine times in ten, as a share of the records",
+    "advantage": "members found less false alarms, by the attack that did best on other records",
+    "set_accuracy": "how often a hundred members are told from a hundred others (50% is guessing)",
+    "worst_class_auc_bound": "the same in the class where attacks do best, at worst",
+    "outliers_auc_bound": "the same among the tenth of the records that are least like the others, at worst",
+    "epsilon_bound": "training is surely not more private than this epsilon (0: nothing can be said)",
 }
 ADVICE = {
     "evaluate": "Give the generator more records or more steps (section train_gan of params.yaml), or draw more rows "
@@ -71,6 +78,19 @@ def sentence(verdict: Mapping[str, Any]) -> str:
     if verdict["released"]:
         return f"Released: {artefacts(verdict['set'])}, because {verdict['reason']}."
     return f"Refused, because {verdict['reason']}."
+
+
+def attack(name: str) -> str:
+    """What an attack does, in one sentence; empty where nothing is known of it."""
+    shadowed = name.partition("_over_targets")[0]
+    question, _, how = shadowed.rpartition("_")
+    if shadowed in ATTACKS:
+        said = ATTACKS[shadowed]
+    elif how in ATTACKS and question in ATTACKS:  # nearest_lira: what is asked, and how the answer is judged
+        said = f"{ATTACKS[how]} The question: {ATTACKS[question][0].lower()}{ATTACKS[question][1:]}"
+    else:
+        return ""
+    return f"{said} The mean over models trained alike." if shadowed != name else said
 
 
 def title(measurement: str) -> str:
