@@ -22,7 +22,8 @@ from mintmark.errors import BadInput
 from mintmark.evidence import read_report, write_report
 from mintmark.fan_out import fan_out
 from mintmark.files import whole_file, whole_folder
-from mintmark.gan.model import load_discriminator, load_generator
+from mintmark.gan.elsewhere import read_elsewhere
+from mintmark.gan.model import LoadedDiscriminator, LoadedGenerator, load_discriminator, load_generator
 from mintmark.privacy.blind import Blind, blind_baseline, features
 from mintmark.privacy.campaign import Targets, ask_shadows, plan_trials
 from mintmark.privacy.one_run import NOBODY, Claim, OneRun, canary_scores, one_run
@@ -43,6 +44,7 @@ from tasks.params import main
 
 UNLABELLED = "unlabelled"
 WITHOUT_GAN = ("real", "augmented")  # arms of the contest into which nothing generated enters
+GENERATOR = Path("train_gan") / "generator.safetensors"
 SMALLEST_PART = 5  # labelled records of each part; the blind baseline folds fivefold
 
 
@@ -85,6 +87,8 @@ def run(params: Params, data_dir: Path) -> None:
     torch.set_num_threads(params.threads)
     attacked = read_parties(params, data_dir)
     targets = read_targets(data_dir, attacked["samples"].members)
+    if targets.networks is None:
+        attacked = {threat: attacked[threat] for threat in ("samples", "classifier")}
     spaces = open_spaces(attacked["samples"].reference, recipe=params.plan.auxiliary, seed=params.seed)
     store = read_store(data_dir / "shadow" / "models")
     asked = ask_shadows(store, targets, attacked, spaces=spaces, plan=params.plan, seed=params.seed)
@@ -103,7 +107,7 @@ def run(params: Params, data_dir: Path) -> None:
         _blind(params, max(attacked.values(), key=lambda one: len(one.members))),
         groups={threat: groups_of(parties, spaces) for threat, parties in attacked.items()},
         spread=asked.spread(),
-        canaries=_canaries(params, data_dir, targets, attacked["generator"], spaces=spaces),
+        canaries=_canaries(params, data_dir, targets, attacked["samples"], spaces=spaces),
         precision=params.precision,
         false_failure=params.false_failure,
         seed=params.seed,
@@ -174,20 +178,22 @@ def read_targets(data_dir: Path, members: ImageSet) -> Targets:
     release = read_images(release_path)
     if release.shape != members.shape or release.classes != members.classes or not len(release):
         raise BadInput(f"{release_path}: expected records of the form of the training records, got another or none")
-    generator = load_generator(data_dir / "train_gan" / "generator.safetensors")
-    discriminator = load_discriminator(data_dir / "train_gan" / "discriminator.safetensors")
     classifier = load_classifier(data_dir / "evaluate" / "classifier.safetensors")
-    for name, model in (("generator", generator), ("discriminator", discriminator), ("classifier", classifier)):
-        if model.classes != members.classes or tuple(model.network.shape) != members.shape:
-            expected = f"classes {list(members.classes)} and shape {members.shape}"
-            raise BadInput(f"{name}.safetensors: expected {expected}, got {list(model.classes)}, {model.network.shape}")
-    return Targets(
-        release=release,
-        generator=generator.network,
-        discriminator=discriminator.network,
-        classifier=classifier.network,
-        forms=_forms(classifier),
-    )
+    _check_form("classifier", classifier, members)
+    networks = None
+    if read_elsewhere(data_dir / GENERATOR) is None:
+        generator = load_generator(data_dir / GENERATOR)
+        discriminator = load_discriminator(data_dir / "train_gan" / "discriminator.safetensors")
+        _check_form("generator", generator, members)
+        _check_form("discriminator", discriminator, members)
+        networks = generator.network, discriminator.network
+    return Targets(release=release, networks=networks, classifier=classifier.network, forms=_forms(classifier))
+
+
+def _check_form(name: str, model: LoadedClassifier | LoadedGenerator | LoadedDiscriminator, members: ImageSet) -> None:
+    if model.classes != members.classes or tuple(model.network.shape) != members.shape:
+        expected = f"classes {list(members.classes)} and shape {members.shape}"
+        raise BadInput(f"{name}.safetensors: expected {expected}, got {list(model.classes)}, {model.network.shape}")
 
 
 def _forms(classifier: LoadedClassifier) -> tuple[Form, ...]:

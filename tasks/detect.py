@@ -23,6 +23,7 @@ from mintmark.data.images import read_images, to_unit
 from mintmark.devices import DeviceName, pick_device
 from mintmark.evidence import Measurement, Report, write_report
 from mintmark.files import whole_file
+from mintmark.gan.elsewhere import read_elsewhere
 from mintmark.gan.model import load_discriminator, load_generator
 from tasks.params import main
 
@@ -69,12 +70,16 @@ def run(params: Params, data_dir: Path) -> None:
     train, validation, test = (
         read_images(data_dir / "split" / f"{part}.parquet") for part in ("train", "validation", "test")
     )
-    searcher, plane, neighbours = _fit(to_unit(train.images), data_dir / "train_gan", params)
+    normals = to_unit(train.images)
+    plane = pca.fit(normals, num_components=params.num_components)
+    neighbours = nearest.fit(normals, num_neighbours=params.num_neighbours)
+    searcher = _searcher(normals, data_dir / "train_gan", params)
+    searchers = [] if searcher is None else [searcher]
     trial = set_up(test, corruptions=params.corruptions, max_records=params.max_records, rng=rng)
     calibration, fitted_on = (
         to_unit(at_most(part, max_records=params.max_records, rng=rng).images) for part in (validation, train)
     )
-    every = [_scores(detector, trial, calibration) for detector in (plane, neighbours, searcher)]
+    every = [_scores(detector, trial, calibration) for detector in (plane, neighbours, *searchers)]
     measurements = [
         *_measure(every, params, rng),
         member_leak(every[0], train=plane.score(fitted_on), rng=rng, level=params.level),
@@ -86,10 +91,10 @@ def run(params: Params, data_dir: Path) -> None:
         measurements=tuple(measurements),
         headline=tuple(f"{one.kind}_auroc" for one in every),
         facts=_facts(params, trial, calibration, thresholds),
-        cost=_cost(searcher, num_searched),
+        cost={} if searcher is None else _cost(searcher, num_searched),
     )
     _draw_roc(folder, every, report)
-    _draw_explanations(folder / "explain.png", trial, (searcher, plane), thresholds)
+    _draw_explanations(folder / "explain.png", trial, [*searchers, plane], thresholds)
     guard = Guard(
         detector=plane,
         threshold=thresholds[plane.kind],
@@ -100,20 +105,19 @@ def run(params: Params, data_dir: Path) -> None:
     write_report(report, folder)
 
 
-def _fit(
-    normals: torch.Tensor, networks_dir: Path, params: Params
-) -> tuple[anogan.AnoGan, pca.PcaResidual, nearest.NearestNormals]:
-    """One detector of each kind, from the same records."""
+def _searcher(normals: torch.Tensor, networks_dir: Path, params: Params) -> anogan.AnoGan | None:
+    """The search of the generator's latents; None where the records were made elsewhere."""
+    path = networks_dir / "generator.safetensors"
+    if read_elsewhere(path) is not None:
+        return None
     device = pick_device(params.device)
-    searcher = anogan.fit(
+    return anogan.fit(
         normals,
-        generator=load_generator(networks_dir / "generator.safetensors").network.to(device),
+        generator=load_generator(path).network.to(device),
         discriminator=load_discriminator(networks_dir / "discriminator.safetensors").network.to(device),
         search=params.search,
         seed=params.seed,
     )
-    plane = pca.fit(normals, num_components=params.num_components)
-    return searcher, plane, nearest.fit(normals, num_neighbours=params.num_neighbours)
 
 
 def _scores(detector: Detector, trial: Trial, calibration: torch.Tensor) -> Scores:

@@ -1,6 +1,6 @@
 """Mint synthetic records: the generator's weights in, any number of labelled images out, streamed.
 
-Reads `train_gan/generator.safetensors` alone; writes `generate/synthetic.parquet` and the report. Memory is bounded by
+Reads `train_gan/generator.safetensors` alone, or the records made elsewhere that this names; writes `generate/synthetic.parquet` and the report. Memory is bounded by
 a batch of images, beside eight bytes a record for its class.
 """
 
@@ -12,12 +12,14 @@ import numpy as np
 import torch
 from jaxtyping import Int64
 
+from mintmark.data.elsewhere import open_elsewhere, records_of
 from mintmark.data.images import ImageSet, image_batch, synthetic_ids, to_bytes
 from mintmark.data.records import Form, RecordWriter
 from mintmark.devices import DeviceName, pick_device
 from mintmark.errors import BadInput
 from mintmark.evidence import Measurement, Report, write_report
 from mintmark.gan.cost import image_flops
+from mintmark.gan.elsewhere import Elsewhere, read_elsewhere
 from mintmark.gan.model import load_generator
 from mintmark.gan.sampling import sample
 from mintmark.progress import track
@@ -53,9 +55,14 @@ class Params:
 
 
 def run(params: Params, data_dir: Path) -> None:
-    """Generate the records and report how many."""
+    """Generate the records, or take over those made elsewhere, and report how many."""
     torch.set_num_threads(params.threads)
-    loaded = load_generator(data_dir / "train_gan" / "generator.safetensors")
+    path = data_dir / "train_gan" / "generator.safetensors"
+    made = read_elsewhere(path)
+    if made is not None:
+        _take_over(made, data_dir / "generate")
+        return
+    loaded = load_generator(path)
     network = loaded.network.to(pick_device(params.device))
     counts = class_counts(params.rows, classes=loaded.classes, shares=params.classes)
     codes = np.random.default_rng(params.seed).permutation(np.repeat(np.arange(len(counts)), counts))
@@ -69,6 +76,18 @@ def run(params: Params, data_dir: Path) -> None:
             part = codes[writer.rows : writer.rows + len(images)]
             writer.write(image_batch(ImageSet(ids=ids, codes=part, images=images, classes=loaded.classes), form))
     write_report(_report(counts, loaded.classes, flops=params.rows * image_flops(network)), out_dir)
+
+
+def _take_over(made: Elsewhere, out_dir: Path) -> None:
+    """All records made elsewhere, in our own form; `rows` and `classes` have no say in them."""
+    path, form = Path(made.source), Form(kind="image", classes=made.classes, shape=made.shape)
+    source = open_elsewhere(path, form)
+    counts = np.zeros(len(made.classes), np.int64)
+    with RecordWriter(out_dir / "synthetic.parquet", form) as writer:
+        for batch in track(records_of(source, form, path=path), "generate-batches", total=source.num_batches):
+            counts += np.bincount(batch.codes, minlength=len(counts))
+            writer.write(image_batch(batch, form))
+    write_report(_report(counts, made.classes, flops=0), out_dir)
 
 
 def class_counts(

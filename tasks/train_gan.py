@@ -31,12 +31,13 @@ from mintmark.files import PARTIAL, whole_file
 from mintmark.gan import checkpoint, diagnosis
 from mintmark.gan.config import Config, Recipe
 from mintmark.gan.cost import step_flops
+from mintmark.gan.elsewhere import Elsewhere, save_elsewhere
+from mintmark.gan.findings import evenly_spaced, signs_of
 from mintmark.gan.history import COLUMNS, as_csv, summarise
 from mintmark.gan.model import save_discriminator, save_generator
 from mintmark.gan.parallel import Group
-from mintmark.gan.pictures import class_samples
-from mintmark.gan.sampling import sample
-from mintmark.gan.signs import Signs, convergence_signs, coverage_signs, memory_signs, spread_signs
+from mintmark.gan.pictures import class_samples, sentence_picture
+from mintmark.gan.signs import Signs
 from mintmark.gan.state import State, initial_state
 from mintmark.gan.training import Step, train
 from mintmark.progress import track
@@ -45,7 +46,7 @@ from tasks import processes
 from tasks.params import main
 
 MOST_LOGITS = 1000  # of each set, at each row of the history
-MOST_SAMPLES, MOST_VALUES = 10_000, 2**28  # of which collapse is told, in images and in pixels
+TRAINED_HERE = "mintmark/gan/training.py"  # the source of which a GAN is the maker
 SMALLEST_SIDE, LARGEST_SIDE, MOST_CHANNELS = 8, 256, 4
 
 
@@ -54,6 +55,7 @@ class Params:
     """The `train_gan` section of params.yaml.
 
     Attributes:
+        source: The module that trains a GAN; or a Parquet file or folder of records made elsewhere, and none is trained.
         seed: Where weights, batches and noise come from.
         threads: CPU threads; with another number the weights may differ in their last bits.
         device: "auto" takes a GPU where there is one.
@@ -65,6 +67,7 @@ class Params:
         pseudo_labels: How unlabelled records come by a class; None leaves them out.
     """
 
+    source: str
     seed: int
     threads: int
     device: DeviceName
@@ -87,8 +90,11 @@ class Params:
 
 
 def run(params: Params, data_dir: Path) -> None:
-    """Train, or go on training, and write what came of it."""
+    """Train, or go on training, and write what came of it; or note that the records are made elsewhere."""
     split_dir, out_dir = data_dir / "split", data_dir / "train_gan"
+    if params.source != TRAINED_HERE:
+        _stand_aside(params.source, split_dir / "train.parquet", out_dir)
+        return
     device = pick_device(params.device)
     torch.set_num_threads(params.threads)
     if params.deterministic:
@@ -112,15 +118,33 @@ def run(params: Params, data_dir: Path) -> None:
     _write_weights(out_dir, params, recipe, state, train_set.classes, num_unlabelled=guessed and guessed + left_out)
     with whole_file(out_dir / "history.csv") as partial_path:
         partial_path.write_text(as_csv(rows), encoding="utf-8")
-    generator = state.average.cpu()
     with whole_file(out_dir / "samples.png") as partial_path:
-        figure = class_samples(generator, train_set.classes, seed=params.seed)
+        figure = class_samples(state.average.cpu(), train_set.classes, seed=params.seed)
         figure.savefig(partial_path, format="png", metadata={"Software": None})
-    signs = _signs(state, rows, train_set, validation, params.seed)
+    signs = signs_of(state, rows, train_set, validation, seed=params.seed)
     write_report(_report(recipe, state, train_set, signs, guessed=guessed, left_out=left_out), out_dir)
     for sentence in _findings(signs) or ["No sign of collapse or divergence."]:
         print(f"train_gan: {sentence}", flush=True)
     shutil.rmtree(out_dir / PARTIAL, ignore_errors=True)
+
+
+def _stand_aside(source: str, train_path: Path, out_dir: Path) -> None:
+    """Write files that say where the records come from, in place of weights, history and samples."""
+    if not Path(source).exists():
+        raise BadInput(
+            f"train_gan.source: expected {TRAINED_HERE}, or a Parquet file or folder, got {source!r}: no such"
+        )
+    train_set = read_images(train_path)
+    made = Elsewhere(source=source, classes=train_set.classes, shape=train_set.shape)
+    for name in ("generator", "discriminator"):
+        save_elsewhere(out_dir / f"{name}.safetensors", made)
+    sentence = "No GAN was trained: the records are made elsewhere."
+    with whole_file(out_dir / "history.csv") as partial_path:
+        partial_path.write_text(as_csv(torch.zeros((0, len(COLUMNS)), dtype=torch.float64)), encoding="utf-8")
+    with whole_file(out_dir / "samples.png") as partial_path:
+        sentence_picture(sentence).savefig(partial_path, format="png", metadata={"Software": None})
+    write_report(Report(stage="train_gan", measurements=(), facts={"findings": [], "source": source}), out_dir)
+    print(f"train_gan: {sentence}", flush=True)
 
 
 def _trainable(images: ImageSet, path: Path) -> ImageSet:
@@ -204,7 +228,7 @@ def _row(taken: list[Step], state: State, train_set: ImageSet, validation: Image
 
 def _logits(state: State, images: ImageSet) -> np.ndarray:
     """The discriminator's output on evenly spaced records, at most `MOST_LOGITS`."""
-    return diagnosis.logits(state.discriminator, *_some(images, MOST_LOGITS).tensors())
+    return diagnosis.logits(state.discriminator, *evenly_spaced(images, MOST_LOGITS).tensors())
 
 
 def _write_weights(
@@ -270,26 +294,6 @@ def _precision(recipe: Config, state: State) -> str:
     device = next(state.discriminator.parameters()).device
     precision = pick_precision(recipe.precision, device=device, height=height, width=width)
     return str(precision).removeprefix("torch.")
-
-
-def _signs(state: State, rows: torch.Tensor, train_set: ImageSet, validation: ImageSet, seed: int) -> list[Signs]:
-    """Of as many samples as there are training records, in the same classes, but at most `MOST_SAMPLES`."""
-    most = max(1, min(MOST_SAMPLES, MOST_VALUES // int(np.prod(train_set.shape))))
-    judged = [diagnosis.logits(state.discriminator, *_some(part, most).tensors()) for part in (train_set, validation)]
-    real, _ = _some(validation, most).tensors()
-    known, codes = _some(train_set, most).tensors()
-    samples = torch.cat(list(sample(state.average.cpu(), codes.numpy(), seed=seed)))
-    return [
-        memory_signs(*judged, rng=np.random.default_rng(seed)),
-        coverage_signs(real, samples, known),
-        spread_signs(samples, codes, known, codes, train_set.classes),
-        convergence_signs(rows),
-    ]
-
-
-def _some(images: ImageSet, most: int) -> ImageSet:
-    """Evenly spaced records."""
-    return images.take(np.linspace(0, len(images) - 1, min(len(images), most)).astype(np.int64))
 
 
 if __name__ == "__main__":

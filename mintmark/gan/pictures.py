@@ -26,6 +26,13 @@ def class_samples(generator: AnyGenerator, classes: Sequence[str], *, seed: int)
     return sample_grid(grid, row_names=shown, title=f"Generated images, a row a class{left_out}")
 
 
+def sentence_picture(sentence: str) -> Figure:
+    """A sentence where a picture would be."""
+    figure = Figure(figsize=(6.0, 0.8), layout="constrained")
+    figure.text(0.5, 0.5, sentence, ha="center", va="center")
+    return figure
+
+
 def sample_grid(
     images: UInt8[np.ndarray, "rows columns height width channels"], *, row_names: Sequence[str], title: str
 ) -> Figure:

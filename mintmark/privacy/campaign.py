@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 from mintmark.classify.networks import Classifier
 from mintmark.data.images import ImageSet
@@ -27,13 +27,13 @@ class Targets(NamedTuple):
 
     Attributes:
         release: The synthetic records after the filter.
-        generator, discriminator, classifier: Networks, in eval mode.
+        networks: The generator and the discriminator, in eval mode; None where the records were made elsewhere.
+        classifier: In eval mode.
         forms: In which forms the classifier's training showed it its records.
     """
 
     release: ImageSet
-    generator: AnyGenerator
-    discriminator: AnyDiscriminator
+    networks: tuple[AnyGenerator, AnyDiscriminator] | None
     classifier: Classifier
     forms: tuple[Form, ...]
 
@@ -52,11 +52,12 @@ def ask_shadows(
         seed: Of the samples.
     """
     generators = partial(ask_generators, store, spaces=spaces, seed=seed)
+    known = targets.networks is not None
     return Asked(
         samples=generators(attacked["samples"], num=len(targets.release)),
-        generator=generators(attacked["generator"], num=plan.search.own_samples),
+        generator=generators(attacked["generator"], num=plan.search.own_samples) if known else {},
         classifier=ask_classifiers(store, attacked["classifier"], forms=targets.forms),
-        discriminator=ask_discriminators(store, attacked["discriminator"]),
+        discriminator=ask_discriminators(store, attacked["discriminator"]) if known else None,
     )
 
 
@@ -81,16 +82,9 @@ def plan_trials(
         plan: How attacks are run and controls made.
         seed: Of everything drawn.
     """
-    return [
-        *samples_trials(
-            targets.release,
-            attacked["samples"],
-            spaces=spaces,
-            shadows=asked.samples,
-            thresholds=thresholds,
-            plan=plan,
-            seed=seed,
-        ),
+    how = _How(spaces=spaces, plan=plan, seed=seed)
+    trials = [
+        *samples_trials(targets.release, attacked["samples"], shadows=asked.samples, thresholds=thresholds, **how),
         *classifier_trials(
             targets.classifier,
             attacked["classifier"],
@@ -99,15 +93,22 @@ def plan_trials(
             plan=plan,
             seed=seed,
         ),
-        *generator_trials(
-            targets.generator, attacked["generator"], spaces=spaces, shadows=asked.generator, plan=plan, seed=seed
-        ),
-        *discriminator_trials(
-            targets.discriminator,
+    ]
+    if targets.networks is not None:
+        generator, discriminator = targets.networks
+        trials += generator_trials(generator, attacked["generator"], shadows=asked.generator, **how)
+        trials += discriminator_trials(
+            discriminator,
             targets.release,
             attacked["discriminator"],
             shadows=asked.discriminator,
             plan=plan,
             seed=seed,
-        ),
-    ]
+        )
+    return trials
+
+
+class _How(TypedDict):
+    spaces: Spaces
+    plan: Plan
+    seed: int

@@ -25,7 +25,7 @@ from mintmark.shadow.recipes import gan_recipe
 from tasks.generate import Params as Generate
 from tasks.generate import run as generate
 from tasks.params import build
-from tasks.train_gan import Params, run
+from tasks.train_gan import TRAINED_HERE, Params, run
 
 ROOT = Path(__file__).resolve().parents[2]
 SECTION = {
@@ -34,6 +34,7 @@ SECTION = {
     "device": "cpu",
     "deterministic": True,
     "steps": 5,
+    "source": TRAINED_HERE,
     "checkpoint_every": 2,
     "history_every": 2,
     "pseudo_labels": None,
