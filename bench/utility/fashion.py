@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from bench.idx import read, rows_of_each
 from bench.reporting import Goal, at_least
 from bench.utility.digits import GAN as DIGITS_GAN
 from bench.utility.generators import default_recipe, synthesise
-from bench.utility.idx import read, rows_of_each
 from mintmark.classify.augmentation import Augmentation
 from mintmark.classify.training import Recipe
 from mintmark.data.images import ImageSet

@@ -27,10 +27,10 @@ from jaxtyping import Float, Int64
 from scipy import stats
 from sklearn.model_selection import StratifiedKFold, train_test_split
 
+from bench.idx import rows_of_each
 from bench.reporting import Goal, at_least
 from bench.utility.fashion import CLASSIFIER, GAN, MARGIN, garments, make_crew, tuned
 from bench.utility.generators import synthesise
-from bench.utility.idx import rows_of_each
 from mintmark.classify.training import Recipe
 from mintmark.data.images import ImageSet
 from mintmark.intervals import crossed_mean, holm, smallest_detectable

@@ -16,8 +16,8 @@ import torch
 from jaxtyping import Float, Int64
 from sklearn.decomposition import PCA
 
+from bench.idx import read, rows_of_each
 from bench.reporting import Goal, at_most
-from bench.utility.idx import read, rows_of_each
 from mintmark.classify import training
 from mintmark.classify.augmentation import Augmentation
 from mintmark.classify.model import logits

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from bench.idx import read
 from bench.reporting import Goal, at_least
 from bench.utility.digits import NUM_TEST
 from bench.utility.generators import default_recipe, synthesise
-from bench.utility.idx import read
 from bench.utility.known_answers import digits
 from mintmark.classify.model import logits
 from mintmark.classify.training import Recipe, train_classifier

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bench.idx import rows_of_each
 from bench.utility import fashion, lesions
 from bench.utility.generators import synthesise
-from bench.utility.idx import rows_of_each
 from mintmark.errors import BadInput
 
 SHAPE = (12, 12)
