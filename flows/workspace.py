@@ -71,11 +71,16 @@ def changed(wanted: Mapping[str, Any]) -> Iterator[Path]:
 def _changed_params(checkout: Path, wanted: Mapping[str, Any]) -> dict[str, Any]:
     params = YAML().load(checkout / "params.yaml")
     overrides.apply(params, wanted)
-    ingest = params.get("ingest", {})
-    source = ingest.get("source")
-    if source and "://" not in source and not _is_code(checkout, Path(source)):
-        ingest["source"] = str((checkout / source).resolve())  # data stay where they are
+    for section, source in _sources(checkout, params).items():
+        params[section]["source"] = str((checkout / source).resolve())  # data stay where they are
     return params
+
+
+def _sources(checkout: Path, params: Mapping[str, Any]) -> dict[str, Path]:
+    """The data on this machine that the stages named read, less what is code of ours."""
+    stated = {section: params.get(section, {}).get("source") for section in ("ingest", "train_gan")}
+    local = {section: Path(one) for section, one in stated.items() if one and "://" not in one}
+    return {section: path for section, path in local.items() if not _is_code(checkout, path)}
 
 
 def _refresh(folder: Path, checkout: Path, params: dict[str, Any]) -> None:
@@ -102,8 +107,8 @@ def _code(checkout: Path) -> set[Path]:
     with Repo(str(checkout)) as repo:
         written = [Path(out.fs_path) for stage in repo.index.stages for out in stage.outs]
         read = {Path(dep.fs_path) for stage in repo.index.stages for dep in stage.deps if dep.protocol == "local"}
-    source = YAML(typ="safe").load(checkout / "params.yaml").get("ingest", {}).get("source")
-    data = [*written, checkout / source] if source and not _is_code(checkout, Path(source)) else written
+    sources = _sources(checkout, YAML(typ="safe").load(checkout / "params.yaml"))
+    data = [*written, *(checkout / source for source in sources.values())]
     files = {path for path in read if path.is_relative_to(checkout) and not any(map(path.is_relative_to, data))}
     return {_whole(checkout, path.relative_to(checkout)) for path in files}
 

@@ -21,6 +21,7 @@ from mintmark.data.images import ImageSet, read_images
 from mintmark.errors import BadInput
 from mintmark.evidence import read_report, write_report
 from mintmark.fan_out import fan_out
+from mintmark.fidelity.copies import CopyFilter, filter_from_facts
 from mintmark.files import whole_file, whole_folder
 from mintmark.gan.elsewhere import read_elsewhere
 from mintmark.gan.model import LoadedDiscriminator, LoadedGenerator, load_discriminator, load_generator
@@ -42,7 +43,6 @@ from mintmark.shadow.store import read_store
 from tasks.engine import engine
 from tasks.params import main
 
-UNLABELLED = "unlabelled"
 WITHOUT_GAN = ("real", "augmented")  # arms of the contest into which nothing generated enters
 GENERATOR = Path("train_gan") / "generator.safetensors"
 SMALLEST_PART = 5  # labelled records of each part; the blind baseline folds fivefold
@@ -97,7 +97,7 @@ def run(params: Params, data_dir: Path) -> None:
         attacked,
         spaces=spaces,
         asked=asked,
-        thresholds=_thresholds(data_dir, attacked["samples"].members),
+        copy_filter=_copy_filter(data_dir, attacked["samples"].members),
         plan=params.plan,
         seed=params.seed,
     )
@@ -233,15 +233,15 @@ def read_claims(data_dir: Path) -> dict[str, Claim]:
     return {threat: Claim(one["epsilon"], one["delta"]) for threat, one in stated.items() if one}
 
 
-def _thresholds(data_dir: Path, members: ImageSet) -> dict[int, float]:
-    """The filter's thresholds by class code; no less than that of unlabelled records, which may hide in any class."""
-    stated = read_report(data_dir / "anonymise").facts.get("thresholds", {})
-    names = {code: members.classes[code] for code in np.unique(members.codes).tolist()}
-    lacking = sorted(set(names.values()) - set(stated))
-    if lacking:
-        raise BadInput(f"{data_dir / 'anonymise' / 'report.json'}: expected thresholds of every class, lacks {lacking}")
-    least = float(stated.get(UNLABELLED, 0.0))
-    return {code: max(least, float(stated[name])) for code, name in names.items()}
+def _copy_filter(data_dir: Path, members: ImageSet) -> CopyFilter | None:
+    """What the release was filtered by; None where it was not filtered against the training records."""
+    facts = read_report(data_dir / "anonymise").facts
+    if not facts.get("reads_train", True):
+        return None
+    try:
+        return filter_from_facts(facts, members)
+    except ValueError as error:
+        raise BadInput(f"{data_dir / 'anonymise' / 'report.json'}: {error}") from error
 
 
 def _attack(trials: list[Trial], params: Params) -> list[Outcome]:

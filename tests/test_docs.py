@@ -90,3 +90,33 @@ def test_every_section_shown_for_a_source_is_one_that_ingest_takes(block: str):
     default = YAML(typ="safe").load((ROOT / "params.yaml").read_text(encoding="utf-8"))["ingest"]
     shown = YAML(typ="safe").load(block)["ingest"]
     assert build(Params, merged(default, shown), name="ingest").source == shown["source"]
+
+
+def test_the_section_shown_for_records_made_elsewhere_is_one_that_train_gan_takes():
+    from tasks.params import build
+    from tasks.train_gan import TRAINED_HERE, Params
+
+    default = YAML(typ="safe").load((ROOT / "params.yaml").read_text(encoding="utf-8"))["train_gan"]
+    (block,) = blocks_of("docs/elsewhere.md", "yaml")
+    shown = YAML(typ="safe").load(block)["train_gan"]
+    assert (
+        build(Params, merged(default, shown), name="train_gan").source
+        == shown["source"]
+        != TRAINED_HERE
+        == default["source"]
+    )
+
+
+def test_the_export_of_training_records_is_a_folder_of_images(tmp_path: Path, digits, monkeypatch: pytest.MonkeyPatch):
+    from mintmark.data.images import write_images
+    from mintmark.data.pixels import decode
+
+    write_images(tmp_path / "data" / "split" / "train.parquet", digits.take(range(20)))
+    monkeypatch.chdir(tmp_path)
+    (block,) = blocks_of("docs/elsewhere.md", "python")
+    exec(compile(block, "docs/elsewhere.md", "exec"), {})
+    for row in range(20):
+        (path,) = (tmp_path / "export").glob(f"*/{row}.png")
+        assert path.parent.name == digits.classes[digits.codes[row]]
+        with path.open("rb") as stream:
+            assert (decode(stream, max_pixels=64) == digits.images[row]).all()

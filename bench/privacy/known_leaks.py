@@ -19,7 +19,7 @@ from bench.reporting import Goal, at_least, at_most
 from mintmark.classify.training import Recipe
 from mintmark.data.images import ImageSet
 from mintmark.fan_out import fan_out
-from mintmark.fidelity.copies import copy_thresholds, pixels
+from mintmark.fidelity.copies import calibrated_filter, pixels
 from mintmark.intervals import proportion
 from mintmark.neighbours import nearest
 from mintmark.privacy.detection import detect
@@ -95,8 +95,8 @@ def run(world: World, sizes: Sizes, seed: int) -> dict[str, str | None]:
     plants = {NOTHING: base.take(np.zeros(0, np.int64))}
     for share in VERBATIM:
         plants[_name(share, "verbatim")] = _planted(plant_copies(base, members, share=share, rng=rng).release, base)
-    thresholds = copy_thresholds(members, quantile=0.01, min_class_records=5)
-    near = plant_near_copies(base, members, share=PERTURBED, thresholds=thresholds, rng=rng)
+    copy_filter = calibrated_filter(members, quantile=0.01, min_class_records=5)
+    near = plant_near_copies(base, members, share=PERTURBED, copy_filter=copy_filter, rng=rng)
     plants[_name(PERTURBED, "perturbed")] = _planted(near.release, base)
     return _judged(world, order, sizes, base, plants)
 

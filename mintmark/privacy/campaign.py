@@ -6,6 +6,7 @@ from typing import NamedTuple, TypedDict
 
 from mintmark.classify.networks import Classifier
 from mintmark.data.images import ImageSet
+from mintmark.fidelity.copies import CopyFilter
 from mintmark.gan.family import AnyDiscriminator, AnyGenerator
 from mintmark.privacy.asked import Asked, ask_classifiers, ask_discriminators, ask_generators
 from mintmark.privacy.parties import Parties
@@ -67,7 +68,7 @@ def plan_trials(
     *,
     spaces: Spaces,
     asked: Asked,
-    thresholds: Mapping[int, float],
+    copy_filter: CopyFilter | None,
     plan: Plan,
     seed: int,
 ) -> list[Trial]:
@@ -78,13 +79,13 @@ def plan_trials(
         attacked: Who is, by threat model.
         spaces: Where the attacker measures.
         asked: What the shadow models answer.
-        thresholds: The filter's, by class code.
+        copy_filter: What the release was filtered by; None where it was not filtered against the members.
         plan: How attacks are run and controls made.
         seed: Of everything drawn.
     """
     how = _How(spaces=spaces, plan=plan, seed=seed)
     trials = [
-        *samples_trials(targets.release, attacked["samples"], shadows=asked.samples, thresholds=thresholds, **how),
+        *samples_trials(targets.release, attacked["samples"], shadows=asked.samples, copy_filter=copy_filter, **how),
         *classifier_trials(
             targets.classifier,
             attacked["classifier"],

@@ -3,7 +3,6 @@
 An audit that does not notice these would not notice a leak either. Knows nothing of attacks.
 """
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 
 from mintmark.data.images import ImageSet
-from mintmark.fidelity.copies import near_copies, pixels
+from mintmark.fidelity.copies import CopyFilter, near_copies, pixels
 
 MARGIN = 1.02  # how far past the threshold, as a factor: room for the rounding to whole grey levels
 HALVINGS = 20
@@ -37,7 +36,7 @@ def plant_copies(release: ImageSet, members: ImageSet, *, share: float, rng: np.
 
 
 def plant_near_copies(
-    release: ImageSet, members: ImageSet, *, share: float, thresholds: Mapping[int, float], rng: np.random.Generator
+    release: ImageSet, members: ImageSet, *, share: float, copy_filter: CopyFilter, rng: np.random.Generator
 ) -> Plant:
     """Add a share of the members to the release, each disturbed until it lies just past the filter's threshold.
 
@@ -49,18 +48,18 @@ def plant_near_copies(
         release: What survived the filter.
         members: The training records.
         share: Of the members.
-        thresholds: The filter's, by class code.
+        copy_filter: What it survived.
         rng: Of the choice and the noise.
     """
     rows = _choose(len(members), share, rng)
-    wanted = np.array([thresholds[code] * MARGIN for code in members.codes[rows].tolist()])
+    wanted = np.array([copy_filter.thresholds[code] * MARGIN for code in members.codes[rows].tolist()])
     images = _disturbed(members.images[rows], wanted, rng)
     for _ in range(TRIES):
-        caught = near_copies(images, members, thresholds=thresholds)
+        caught = near_copies(images, members, copy_filter)
         if not caught.any():
             break
         images[caught] = _disturbed(members.images[rows[caught]], wanted[caught], rng)
-    passed = ~near_copies(images, members, thresholds=thresholds)
+    passed = ~near_copies(images, members, copy_filter)
     return _planted(release, members, rows[passed], images[passed])
 
 

@@ -15,6 +15,7 @@ from jaxtyping import Bool
 from mintmark.classify.networks import Classifier
 from mintmark.classify.training import Recipe
 from mintmark.data.images import ImageSet
+from mintmark.fidelity.copies import CopyFilter
 from mintmark.gan.family import AnyDiscriminator, AnyGenerator
 from mintmark.privacy.classifier import attack_classifier
 from mintmark.privacy.discriminator import attack_discriminator
@@ -95,20 +96,21 @@ def samples_trials(
     *,
     spaces: Spaces,
     shadows: Mapping[str, Shadows],
-    thresholds: Mapping[int, float],
+    copy_filter: CopyFilter | None,
     plan: Plan,
     seed: int,
 ) -> list[Trial]:
-    """The release; the release with members in it, as they are and just past the filter; strangers' releases."""
+    """The release; the release with members in it, as they are and just past the filter, if any; strangers' releases."""
     rng = np.random.default_rng([seed, 10])
     copies = plant_copies(release, parties.members, share=plan.leaked_share, rng=rng)
-    near = plant_near_copies(release, parties.members, share=plan.leaked_share, thresholds=thresholds, rng=rng)
     attack = partial(attack_samples, parties=parties, spaces=spaces, recipe=plan.auxiliary, shadows=shadows)
     trials = [
         Trial(threat="samples", kind="target", name="release", attack=partial(attack, release, seed=seed)),
         _planted("copies of members in the release", attack, copies.release, copies.replayed, seed),
-        _planted("near-copies of members just past the filter", attack, near.release, near.replayed, seed),
     ]
+    if copy_filter is not None:
+        near = plant_near_copies(release, parties.members, share=plan.leaked_share, copy_filter=copy_filter, rng=rng)
+        trials.append(_planted("near-copies of members just past the filter", attack, *near, seed))
     for draw in range(plan.negative_draws):
         strange = mixtures(parties.bystanders, num=len(release), rng=np.random.default_rng([seed, 11, draw]))
         run = partial(attack, strange, seed=seed + draw)

@@ -28,10 +28,21 @@ from mintmark.privacy.trials import THREATS, Plan
 from mintmark.shadow.coins import toss
 from mintmark.shadow.store import classifier_path, gan_paths, write_coins, write_index
 from tasks import anonymise
-from tasks.audit import Params, read_parties, run
+from tasks.audit import Params, read_parties, read_targets, run
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPE = Recipe(steps=20, batch_size=16, learning_rate=5e-3, weight_decay=0.0, width=4)
+ANONYMISE = anonymise.Params(
+    seed=0,
+    threads=1,
+    filter="near_copies",
+    quantile=0.01,
+    neighbours=1,
+    min_class_records=10,
+    shifts=1,
+    flip=False,
+    min_class_released=0,
+)
 DRILL = Drill(steps=20, batch_size=16, learning_rate=3e-3, width=4)
 PARAMS = Params(
     seed=0,
@@ -66,7 +77,7 @@ def build(data_dir: Path, digits: ImageSet) -> Path:
         write_images(data_dir / "split" / f"{name}.parquet", images)
     honest = mixtures(reference, num=150, rng=np.random.default_rng(1))
     write_images(data_dir / "generate" / "synthetic.parquet", honest)
-    anonymise.run(anonymise.Params(seed=0, threads=1, quantile=0.01, min_class_records=10), data_dir)
+    anonymise.run(ANONYMISE, data_dir)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         generator = Generator(shape=(8, 8, 1), num_classes=10, latent_size=4, width=4)
@@ -237,7 +248,7 @@ def test_unlabelled_members_are_attacked_where_the_classifier_learnt_from_them(a
     save_classifier(path, network, classes=members.classes, facts=facts)
     hidden = np.where(np.arange(len(members)) < 60, members.codes, -1)
     write_images(data_dir / "split" / "train.parquet", replace(members, codes=hidden))
-    anonymise.run(anonymise.Params(seed=0, threads=1, quantile=0.01, min_class_records=10), data_dir)
+    anonymise.run(ANONYMISE, data_dir)
     run(PARAMS, data_dir)
     report = read_report(data_dir / "audit")
     bound, confidence = report["classifier_auc_bound"].value, report["classifier_confidence_auc"].value
@@ -258,7 +269,7 @@ def test_a_classifier_taught_by_a_generator_of_unlabelled_records_has_their_memb
     train = read_images(data_dir / "split" / "train.parquet")
     hidden = np.where(np.arange(len(train)) < 60, train.codes, -1)
     write_images(data_dir / "split" / "train.parquet", replace(train, codes=hidden))
-    anonymise.run(anonymise.Params(seed=0, threads=1, quantile=0.01, min_class_records=10), data_dir)
+    anonymise.run(ANONYMISE, data_dir)
     generator = load_generator(data_dir / "train_gan" / "generator.safetensors").network
     path = data_dir / "train_gan" / "generator.safetensors"
     save_generator(path, generator, classes=train.classes, facts={"unlabelled_records": 180})
@@ -301,3 +312,29 @@ def test_a_classifier_of_other_classes_is_refused_in_one_line(inputs: Path, tmp_
 def test_a_wrong_param_is_named(key: str, value: float):
     with pytest.raises(ValueError, match=key):
         replace(PARAMS, **{key: value})  # type: ignore[arg-type]
+
+
+def test_what_is_attacked_is_what_would_be_released_and_nothing_else(inputs: Path, tmp_path: Path):
+    """A leak that the filter took out is not held against the release; one that came in after it is."""
+    data_dir = tmp_path / "data"
+    shutil.copytree(inputs, data_dir, ignore=shutil.ignore_patterns("audit"))
+    members = read_parties(PARAMS, data_dir)["samples"].members
+
+    def release() -> np.ndarray:
+        return read_targets(data_dir, members).release.images
+
+    honest = release()
+    shutil.copy(data_dir / "split" / "train.parquet", data_dir / "generate" / "synthetic.parquet")
+    assert (release() == honest).all()
+    shutil.copy(data_dir / "split" / "train.parquet", data_dir / "anonymise" / "release.parquet")
+    assert (release() == read_images(data_dir / "split" / "train.parquet").images).all()
+
+
+def test_without_a_filter_no_leak_just_past_it_is_planted(inputs: Path, tmp_path: Path):
+    data_dir = tmp_path / "data"
+    shutil.copytree(inputs, data_dir, ignore=shutil.ignore_patterns("audit"))
+    anonymise.run(replace(ANONYMISE, filter="none"), data_dir)
+    run(PARAMS, data_dir)
+    controls = {one["name"] for one in read_report(data_dir / "audit").facts["controls"]}
+    assert "copies of members in the release" in controls
+    assert "near-copies of members just past the filter" not in controls

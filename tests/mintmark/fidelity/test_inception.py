@@ -79,7 +79,7 @@ def test_a_file_of_the_published_layout_gives_features_of_images_of_any_size(wei
     assert not torch.equal(features[0], features[1])
     torch.testing.assert_close(network(images[:1]), features[:1])
     enlarged = functional.interpolate(images, (299, 299), mode="bilinear", align_corners=False)
-    torch.testing.assert_close(network(enlarged), features)  # as published, where images grow
+    torch.testing.assert_close(network(enlarged), features, rtol=1e-4, atol=1e-3)  # as published, where images grow
 
 
 def test_a_file_of_another_network_is_refused(tmp_path: Path):

@@ -6,7 +6,8 @@ import torch
 from scipy.spatial.distance import cdist
 
 from mintmark.data.images import ImageSet
-from mintmark.fidelity.copies import copy_thresholds, near_copies, pixels
+from mintmark.fidelity.copies import calibrated_filter, near_copies, pixels
+from mintmark.fidelity.poses import PLAIN, Poses
 from mintmark.privacy.replay import plant_copies, plant_near_copies, replay_members
 from mintmark.privacy.strangers import mixtures
 
@@ -30,14 +31,15 @@ def test_copies_are_a_share_of_the_members_after_the_release(members: ImageSet, 
     assert not set(plant.release.ids) & set(members.ids)
 
 
-def test_near_copies_lie_just_past_the_filter(members: ImageSet, release: ImageSet):
-    thresholds = copy_thresholds(members, quantile=0.01, min_class_records=10)
-    plant = plant_near_copies(release, members, share=0.1, thresholds=thresholds, rng=np.random.default_rng(0))
+@pytest.mark.parametrize("poses", [PLAIN, Poses(shifts=1), Poses(shifts=1, flip=True)])
+def test_near_copies_lie_just_past_the_filter(members: ImageSet, release: ImageSet, poses: Poses):
+    copy_filter = calibrated_filter(members, quantile=0.01, min_class_records=10, poses=poses)
+    plant = plant_near_copies(release, members, share=0.1, copy_filter=copy_filter, rng=np.random.default_rng(0))
     planted = plant.release.images[100:]
     assert len(planted) == plant.replayed.sum() >= 28
-    assert not near_copies(planted, members, thresholds=thresholds).any()
+    assert not near_copies(planted, members, copy_filter).any()
     own = np.linalg.norm((pixels(planted) - pixels(members.images[plant.replayed])).numpy(), axis=1)
-    wanted = np.array([thresholds[code] for code in members.codes[plant.replayed].tolist()])
+    wanted = np.array([copy_filter.thresholds[code] for code in members.codes[plant.replayed].tolist()])
     assert (own > wanted).all()
     assert (own < wanted * 1.06).all()
 
