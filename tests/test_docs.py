@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
@@ -111,7 +112,7 @@ def test_the_export_of_training_records_is_a_folder_of_images(tmp_path: Path, di
     from mintmark.data.images import write_images
     from mintmark.data.pixels import decode
 
-    write_images(tmp_path / "data" / "split" / "train.parquet", digits.take(range(20)))
+    write_images(tmp_path / "data" / "split" / "train.parquet", digits.take(np.arange(20)))
     monkeypatch.chdir(tmp_path)
     (block,) = blocks_of("docs/elsewhere.md", "python")
     exec(compile(block, "docs/elsewhere.md", "exec"), {})
