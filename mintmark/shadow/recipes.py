@@ -41,9 +41,13 @@ def gan_recipe(path: Path) -> GanRecipe:
     """The recipe in a generator's facts: the fields of `Config` under "recipe", and "steps".
 
     Raises:
-        BadInput: the file is missing, or its facts do not tell.
+        BadInput: the file is missing, its facts do not tell, or the training was private, which no shadow is.
     """
     stored = _fact(path, "recipe")
+    if "privacy" in weights.load(path)[1]["facts"]:
+        raise BadInput(
+            f"{path}: expected a generator of the usual training, got a private one; shadow.num_generators must be 0"
+        )
     try:
         nested = {
             "augmentation": GanAugmentation(**stored["augmentation"]),
