@@ -48,7 +48,7 @@ from tasks.engine import engine
 from tasks.params import main
 
 UNLABELLED = "unlabelled"
-WITHOUT_GAN = ("real", "augmented")  # arms of the contest into which nothing generated enters
+WITHOUT_GAN = ("real", "augmented", "private")  # arms of the contest into which nothing generated enters
 SMALLEST_PART = 5  # labelled records of each part; the blind baseline folds fivefold
 
 

@@ -10,6 +10,7 @@ from mintmark.errors import BadInput
 from mintmark.utility.arms import ARMS, AUGMENTED_ARMS
 from mintmark.utility.choices import Score, score
 from mintmark.utility.contest import Contest, Plan, stand_ins
+from mintmark.utility.private_arm import PRIVATE
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,7 +35,7 @@ class Shipped:
 def ship(plan: Plan, contest: Contest, *, arms: Sequence[str], seeds: Sequence[int]) -> Shipped:
     """The network to keep: of the best of `arms` on validation, the best seed on validation.
 
-    Where the contest's kind of classifier has no weights to keep, built-in networks of the chosen arm stand in.
+    Where there is an arm `private`, its first network is kept, without a choice. Where the contest's kind of classifier has no weights to keep, built-in networks of the chosen arm stand in.
 
     Args:
         plan: That of the contest.
@@ -45,6 +46,10 @@ def ship(plan: Plan, contest: Contest, *, arms: Sequence[str], seeds: Sequence[i
     Raises:
         BadInput: none of them took part.
     """
+    if plan.private is not None:
+        network = contest.networks[PRIVATE][0]
+        of_network = score([network], plan.material.validation)
+        return Shipped(network=network, classes=plan.material.train.classes, arm=PRIVATE, place=0, score=of_network)
     known = [arm for arm in arms if arm in contest.scores]
     if not known:
         raise BadInput(
@@ -65,6 +70,8 @@ def kept_facts(shipped: Shipped, plan: Plan) -> Mapping[str, Any]:
     file of another kind, or of a student, tells none. It attacks unlabelled records where some were learnt from.
     """
     kept: dict[str, Any] = {"arm": shipped.arm, "validation_accuracy": shipped.score.accuracy}
+    if plan.private is not None and shipped.arm == PRIVATE:
+        return kept | {"privacy": plan.private.spending(num_records=len(plan.material.train)).as_json()}
     if plan.school is not None and shipped.arm not in ARMS:
         return kept | {"unlabelled_records": len(plan.school.unlabelled)}
     if not isinstance(shipped.network, SmallCNN):
