@@ -23,6 +23,7 @@ from mintmark.fan_out import fan_out
 from mintmark.files import whole_file, whole_folder
 from mintmark.gan.model import load_discriminator, load_generator
 from mintmark.privacy.blind import Blind, blind_baseline, features
+from mintmark.privacy.claim import UNIT, release_claims
 from mintmark.privacy.classifier import confidence_scores
 from mintmark.privacy.discriminator import logit_scores
 from mintmark.privacy.generator import sample_own
@@ -97,7 +98,10 @@ def run(params: Params, data_dir: Path) -> None:
         precision=params.precision,
         false_failure=params.false_failure,
         seed=params.seed,
-        facts={"records": {threat: _counts(parties) for threat, parties in attacked.items()}},
+        facts={
+            "records": {threat: _counts(parties) for threat, parties in attacked.items()},
+            "differential_privacy": _claims(data_dir),
+        },
         cost={"trials": float(len(outcomes))},
     )
     folder, targets = data_dir / "audit", targets_of(outcomes)
@@ -152,6 +156,16 @@ def _learnt_from_unlabelled(data_dir: Path) -> tuple[bool, bool]:
     of_gan = generator.get("unlabelled_records", 0) > 0
     by_way_of_gan = of_gan and classifier.get("arm") not in WITHOUT_GAN
     return of_gan, by_way_of_gan or classifier.get("unlabelled_records", 0) > 0
+
+
+def _claims(data_dir: Path) -> dict[str, Any]:
+    """Which epsilon may be claimed of what, or why none, by the facts that the other stages left."""
+    claims = release_claims(
+        generator=weights.load(data_dir / "train_gan" / "generator.safetensors")[1].get("facts", {}),
+        classifier=weights.load(data_dir / "evaluate" / "classifier.safetensors")[1].get("facts", {}),
+        anonymise=read_report(data_dir / "anonymise").facts,
+    )
+    return {"unit": UNIT, **{name: claim.as_json() for name, claim in claims.items()}}
 
 
 def plan_trials(params: Params, data_dir: Path, attacked: Mapping[str, Parties]) -> list[Trial]:

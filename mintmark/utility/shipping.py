@@ -23,6 +23,7 @@ class Shipped:
         arm: Arm or student.
         place: Among the seeds, from 0.
         score: Its own on validation.
+        among: The arms and students among which validation chose.
     """
 
     network: Classifier
@@ -30,6 +31,7 @@ class Shipped:
     arm: str
     place: int
     score: Score
+    among: tuple[str, ...]
 
 
 def ship(plan: Plan, contest: Contest, *, arms: Sequence[str], seeds: Sequence[int]) -> Shipped:
@@ -49,7 +51,14 @@ def ship(plan: Plan, contest: Contest, *, arms: Sequence[str], seeds: Sequence[i
     if plan.private is not None:
         network = contest.networks[PRIVATE][0]
         of_network = score([network], plan.material.validation)
-        return Shipped(network=network, classes=plan.material.train.classes, arm=PRIVATE, place=0, score=of_network)
+        return Shipped(
+            network=network,
+            classes=plan.material.train.classes,
+            arm=PRIVATE,
+            place=0,
+            score=of_network,
+            among=(PRIVATE,),
+        )
     known = [arm for arm in arms if arm in contest.scores]
     if not known:
         raise BadInput(
@@ -58,9 +67,9 @@ def ship(plan: Plan, contest: Contest, *, arms: Sequence[str], seeds: Sequence[i
         )
     arm = max(known, key=lambda one: contest.scores[one])
     if plan.crew.kind.can_ship:
-        return _best(contest, plan, arm)
+        return _best(contest, plan, arm, among=known)
     stand_in = stand_ins(replace(plan, crew=replace(plan.crew, kind=CNN)), contest, arm, seeds=seeds)
-    return _best(stand_in, plan, arm)
+    return _best(stand_in, plan, arm, among=known)
 
 
 def kept_facts(shipped: Shipped, plan: Plan) -> Mapping[str, Any]:
@@ -69,7 +78,11 @@ def kept_facts(shipped: Shipped, plan: Plan) -> Mapping[str, Any]:
     The audit's shadow classifiers are built-in networks trained by the recipe of the file that they are to match; the
     file of another kind, or of a student, tells none. It attacks unlabelled records where some were learnt from.
     """
-    kept: dict[str, Any] = {"arm": shipped.arm, "validation_accuracy": shipped.score.accuracy}
+    kept: dict[str, Any] = {
+        "arm": shipped.arm,
+        "chosen_among": list(shipped.among),
+        "validation_accuracy": shipped.score.accuracy,
+    }
     if plan.private is not None and shipped.arm == PRIVATE:
         return kept | {"privacy": plan.private.spending(num_records=len(plan.material.train)).as_json()}
     if plan.school is not None and shipped.arm not in ARMS:
@@ -80,7 +93,7 @@ def kept_facts(shipped: Shipped, plan: Plan) -> Mapping[str, Any]:
     return kept | {"recipe": asdict(replace(plan.recipe, augmentation=augmentation))}
 
 
-def _best(contest: Contest, plan: Plan, arm: str) -> Shipped:
+def _best(contest: Contest, plan: Plan, arm: str, *, among: Sequence[str]) -> Shipped:
     validation = plan.material.validation
     scores = [score([network], validation) for network in contest.networks[arm]]
     place = max(range(len(scores)), key=lambda one: scores[one])
@@ -90,4 +103,5 @@ def _best(contest: Contest, plan: Plan, arm: str) -> Shipped:
         arm=arm,
         place=place,
         score=scores[place],
+        among=tuple(among),
     )
