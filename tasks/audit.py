@@ -27,7 +27,8 @@ from mintmark.gan.elsewhere import read_elsewhere
 from mintmark.gan.model import LoadedDiscriminator, LoadedGenerator, load_discriminator, load_generator
 from mintmark.privacy.blind import Blind, blind_baseline, features
 from mintmark.privacy.campaign import Targets, ask_shadows, plan_trials
-from mintmark.privacy.one_run import NOBODY, Claim, OneRun, canary_scores, one_run
+from mintmark.privacy.claim import UNIT, release_claims
+from mintmark.privacy.one_run import NOBODY, Claimed, OneRun, canary_scores, one_run
 from mintmark.privacy.parties import Parties, at_most, labelled_by_neighbours
 from mintmark.privacy.private import private_scores
 from mintmark.privacy.queries import PLAIN_FORM, Form, forms_like
@@ -43,7 +44,7 @@ from mintmark.shadow.store import read_store
 from tasks.engine import engine
 from tasks.params import main
 
-WITHOUT_GAN = ("real", "augmented")  # arms of the contest into which nothing generated enters
+WITHOUT_GAN = ("real", "augmented", "private")  # arms of the contest into which nothing generated enters
 GENERATOR = Path("train_gan") / "generator.safetensors"
 SMALLEST_PART = 5  # labelled records of each part; the blind baseline folds fivefold
 
@@ -111,7 +112,10 @@ def run(params: Params, data_dir: Path) -> None:
         precision=params.precision,
         false_failure=params.false_failure,
         seed=params.seed,
-        facts={"records": {threat: _counts(parties) for threat, parties in attacked.items()}},
+        facts={
+            "records": {threat: _counts(parties) for threat, parties in attacked.items()},
+            "differential_privacy": _claims(data_dir),
+        },
         cost={"trials": float(len(outcomes))},
     )
     folder, found = data_dir / "audit", targets_of(outcomes)
@@ -168,6 +172,16 @@ def _learnt_from_unlabelled(data_dir: Path) -> tuple[bool, bool]:
     return of_gan, by_way_of_gan or classifier.get("unlabelled_records", 0) > 0
 
 
+def _claims(data_dir: Path) -> dict[str, Any]:
+    """Which epsilon may be claimed of what, or why none, by the facts that the other stages left."""
+    claims = release_claims(
+        generator=weights.load(data_dir / "train_gan" / "generator.safetensors")[1].get("facts", {}),
+        classifier=weights.load(data_dir / "evaluate" / "classifier.safetensors")[1].get("facts", {}),
+        anonymise=read_report(data_dir / "anonymise").facts,
+    )
+    return {"unit": UNIT, **{name: claim.as_json() for name, claim in claims.items()}}
+
+
 def read_targets(data_dir: Path, members: ImageSet) -> Targets:
     """Everything that would be released, and the discriminator.
 
@@ -222,7 +236,7 @@ def _canaries(params: Params, data_dir: Path, targets: Targets, parties: Parties
     return one_run(scores, canaries, claims=read_claims(data_dir), seed=params.seed)
 
 
-def read_claims(data_dir: Path) -> dict[str, Claim]:
+def read_claims(data_dir: Path) -> dict[str, Claimed]:
     """By threat model, the differential privacy that a model's file claims."""
     files = {
         "generator": data_dir / "train_gan" / "generator.safetensors",
@@ -230,7 +244,7 @@ def read_claims(data_dir: Path) -> dict[str, Claim]:
         "classifier": data_dir / "evaluate" / "classifier.safetensors",
     }
     stated = {threat: weights.load(path)[1].get("facts", {}).get("privacy") for threat, path in files.items()}
-    return {threat: Claim(one["epsilon"], one["delta"]) for threat, one in stated.items() if one}
+    return {threat: Claimed(one["epsilon"], one["delta"]) for threat, one in stated.items() if one}
 
 
 def _copy_filter(data_dir: Path, members: ImageSet) -> CopyFilter | None:

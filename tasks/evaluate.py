@@ -18,10 +18,11 @@ import torch
 from mintmark.classify.augmentation import Augmentation
 from mintmark.classify.kinds import Kind
 from mintmark.classify.model import save_classifier
+from mintmark.classify.private_training import PrivateRecipe
 from mintmark.classify.training import Recipe
 from mintmark.data.images import ImageSet, read_images
 from mintmark.devices import DeviceName, pick_device
-from mintmark.evidence import Report, write_report
+from mintmark.evidence import Measurement, Report, write_report
 from mintmark.files import whole_file
 from mintmark.utility.arms import ARMS, Material, Mixture, check_alike
 from mintmark.utility.choices import choose
@@ -32,6 +33,7 @@ from mintmark.utility.curve import LearningCurve, curve_fits
 from mintmark.utility.findings import Findings, find
 from mintmark.utility.labellers import Unlabelled
 from mintmark.utility.picture import draw
+from mintmark.utility.private_arm import PRIVATE, private_cost, private_measurements
 from mintmark.utility.shipping import Shipped, kept_facts, ship
 from mintmark.utility.stopping import Looks
 from mintmark.utility.told import facts, measurements
@@ -92,6 +94,7 @@ class Params:
         augmentations: The grid of classical augmentations.
         flip: A left-right flip tried on top of the best of them, and kept only if it helps; 0 tries none.
         mixtures: The grid of ways to mix synthetic records in.
+        privacy: How a differentially private classifier is trained, which is then the one kept; None for none.
     """
 
     seed: int
@@ -110,6 +113,7 @@ class Params:
     augmentations: tuple[Augmentation, ...]
     flip: float
     mixtures: tuple[Mixture, ...]
+    privacy: PrivateRecipe | None
 
     def __post_init__(self) -> None:
         for key in ("threads", "workers", "num_tuning_seeds"):
@@ -148,7 +152,10 @@ def run(params: Params, data_dir: Path) -> None:
     settled, shipped, findings, tuned = played.settled, played.shipped, played.findings, played.plan.choices.facts()
     report = Report(
         stage="evaluate",
-        measurements=measurements(findings, num_test=len(labelled["test"]), num_release=len(material.release)),
+        measurements=(
+            *measurements(findings, num_test=len(labelled["test"]), num_release=len(material.release)),
+            *_of_private_arm(params, played),
+        ),
         headline=HEADLINE,
         verdict=findings.verdict,
         facts=facts(findings, settled)
@@ -165,7 +172,8 @@ def run(params: Params, data_dir: Path) -> None:
             num_tuning=len(tuned["tried"]) * params.num_tuning_seeds,
             num_curve=played.num_curve,
         )
-        | params.unlabelled.cost(findings.students, num_seeds=settled.looks.seeds[settled.look]),
+        | params.unlabelled.cost(findings.students, num_seeds=settled.looks.seeds[settled.look])
+        | (private_cost(params.privacy, num_networks=len(settled.outcomes[PRIVATE])) if params.privacy else {}),
     )
     _write(data_dir / "evaluate", report, played)
 
@@ -203,6 +211,7 @@ def _play(params: Params, material: Material, *, train: ImageSet, test: ImageSet
         control_seed=control_seed,
         crew=crew,
         school=params.unlabelled.school(train),
+        private=params.privacy,
     )
     looks = Looks(params.looks)
     seeds: list[int] = of_contest.generate_state(looks.budget).tolist()
@@ -253,6 +262,14 @@ def _told(shipped: Shipped, findings: Findings, test: ImageSet) -> dict[str, Any
         "validation_accuracy": shipped.score.accuracy,
         "test_accuracy": float(outcome([shipped.network], test).mean()),
     }
+
+
+def _of_private_arm(params: Params, played: _Played) -> tuple[Measurement, ...]:
+    if params.privacy is None:
+        return ()
+    num_records, settled = len(played.plan.material.train), played.settled
+    level = settled.looks.level(settled.look)
+    return private_measurements(settled.outcomes[PRIVATE], params.privacy, num_records=num_records, level=level)
 
 
 def _counts(everything: Mapping[str, ImageSet], labelled: Mapping[str, ImageSet]) -> dict[str, dict[str, int]]:

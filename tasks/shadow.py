@@ -19,7 +19,7 @@ from mintmark.files import whole_folder
 from mintmark.progress import track
 from mintmark.shadow.canaries import Canaries, make_canaries, planted_among, write_canaries
 from mintmark.shadow.coins import toss
-from mintmark.shadow.recipes import classifier_recipe, gan_recipe, synthetic_records
+from mintmark.shadow.recipes import classifier_recipe, gan_recipe, has_recipe, synthetic_records
 from mintmark.shadow.store import TWIN, gan_paths, write_coins, write_index
 from mintmark.shadow.training import train_shadow_classifier, train_shadow_gan, train_taught_classifier
 from tasks.engine import engine
@@ -71,11 +71,12 @@ def run(params: Params, data_dir: Path) -> None:
         if canaries is not None:
             lessons[TWIN] = planted_among(read_images(data_dir / "split" / "train.parquet").labelled(), canaries)
             write_canaries(folder, canaries)
+        known = has_recipe(data_dir / CLASSIFIER)
         if params.num_generators or canaries is not None:
             _check_classes(pool, data_dir)
         shadows = _Shadows(
             gans=[name for name in lessons if name.startswith("gan") or name == TWIN],
-            classifiers=[name for name in lessons if name.startswith("classifier") or name == TWIN],
+            classifiers=[name for name in lessons if name.startswith("classifier") or (name == TWIN and known)],
             lessons=lessons,
             synthetic_records=rows,
         )
@@ -85,7 +86,7 @@ def run(params: Params, data_dir: Path) -> None:
             folder,
             classifiers=[name for name in shadows.classifiers if name != TWIN],
             gans=[name for name in shadows.gans if name != TWIN],
-            twins=[] if canaries is None else ["classifier", "gan"],
+            twins=[] if canaries is None else ["classifier", "gan"] if known else ["gan"],
             facts=facts,
         )
 

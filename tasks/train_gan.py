@@ -21,23 +21,24 @@ import numpy as np
 import torch
 
 import mintmark.classify
+import mintmark.differential
 import mintmark.gan
 import mintmark.semi_supervised
 from mintmark.data.images import ImageSet, read_images
-from mintmark.devices import DeviceName, allow_fast, fix_order, pick_device, pick_precision
+from mintmark.devices import DeviceName, allow_fast, fix_order, pick_device
+from mintmark.differential.accountant import Budget, Spending, spending
 from mintmark.errors import BadInput
-from mintmark.evidence import Measurement, Report, write_report
+from mintmark.evidence import Report, write_report
 from mintmark.files import PARTIAL, whole_file
-from mintmark.gan import checkpoint, diagnosis
+from mintmark.gan import checkpoint, diagnosis, private_training
 from mintmark.gan.config import Config, Recipe
-from mintmark.gan.cost import step_flops
 from mintmark.gan.elsewhere import Elsewhere, save_elsewhere
 from mintmark.gan.findings import evenly_spaced, signs_of
 from mintmark.gan.history import COLUMNS, as_csv, summarise
 from mintmark.gan.model import save_discriminator, save_generator
 from mintmark.gan.parallel import Group
 from mintmark.gan.pictures import class_samples, sentence_picture
-from mintmark.gan.signs import Signs
+from mintmark.gan.report import training_report
 from mintmark.gan.state import State, initial_state
 from mintmark.gan.training import Step, train
 from mintmark.progress import track
@@ -65,6 +66,7 @@ class Params:
         history_every: Steps that one row of the history sums up.
         recipe: How to train.
         pseudo_labels: How unlabelled records come by a class; None leaves them out.
+        privacy: The budget of differentially private training; None for the usual training.
     """
 
     source: str
@@ -77,6 +79,7 @@ class Params:
     history_every: int
     recipe: Recipe
     pseudo_labels: PseudoLabels | None
+    privacy: Budget | None
 
     def __post_init__(self) -> None:
         for key in ("threads", "steps", "checkpoint_every", "history_every"):
@@ -87,6 +90,10 @@ class Params:
                 f"checkpoint_every must be a multiple of history_every, got {self.checkpoint_every} "
                 f"and {self.history_every}"
             )
+        if self.privacy is not None:
+            private_training.check_recipe(self.recipe)
+            if self.pseudo_labels is not None:
+                raise ValueError("pseudo_labels must be null under privacy: who labels has seen records without noise")
 
 
 def run(params: Params, data_dir: Path) -> None:
@@ -109,21 +116,24 @@ def run(params: Params, data_dir: Path) -> None:
         how = params.pseudo_labels
         train_set = labelled if how is None else _with_guesses(everything, how, seed=params.seed, shown=group.leads)
         recipe = params.recipe.settled(train_set.shape, num_records=len(train_set))
+        spent = _spending(params, recipe, num_records=len(train_set))
         folder = out_dir / PARTIAL / _key(params, device, group, split_dir)
-        state, rows = _fit(params, recipe, group, train_set=train_set, validation=validation, folder=folder)
+        state, rows = _fit(params, recipe, spent, group, train_set=train_set, validation=validation, folder=folder)
     if not group.leads:
         return
     guessed, left_out = len(train_set) - len(labelled), len(everything) - len(train_set)
     # who labels has seen every unlabelled record, sure of it or not
-    _write_weights(out_dir, params, recipe, state, train_set.classes, num_unlabelled=guessed and guessed + left_out)
+    num_unlabelled = guessed and guessed + left_out
+    _write_weights(out_dir, params, recipe, spent, state, classes=train_set.classes, num_unlabelled=num_unlabelled)
     with whole_file(out_dir / "history.csv") as partial_path:
         partial_path.write_text(as_csv(rows), encoding="utf-8")
     with whole_file(out_dir / "samples.png") as partial_path:
         figure = class_samples(state.average.cpu(), train_set.classes, seed=params.seed)
         figure.savefig(partial_path, format="png", metadata={"Software": None})
     signs = signs_of(state, rows, train_set, validation, seed=params.seed)
-    write_report(_report(recipe, state, train_set, signs, guessed=guessed, left_out=left_out), out_dir)
-    for sentence in _findings(signs) or ["No sign of collapse or divergence."]:
+    report = training_report(recipe, state, train_set, signs, spent, guessed=guessed, left_out=left_out)
+    write_report(report, out_dir)
+    for sentence in report.facts["findings"] or ["No sign of collapse or divergence."]:
         print(f"train_gan: {sentence}", flush=True)
     shutil.rmtree(out_dir / PARTIAL, ignore_errors=True)
 
@@ -173,15 +183,47 @@ def _key(params: Params, device: torch.device, group: Group, split_dir: Path) ->
     """A name for everything that the weights and the history depend on: params, devices, data, code."""
     facts = [asdict(params), device.type, group.size, torch.__version__]
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
-    rooms = (mintmark.gan, mintmark.semi_supervised, mintmark.classify)
+    rooms = (mintmark.gan, mintmark.semi_supervised, mintmark.classify, mintmark.differential)
     sources = sorted(path for room in rooms for path in Path(room.__path__[0]).glob("*.py"))
     for path in [split_dir / "train.parquet", split_dir / "validation.parquet", *sources]:
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:32]
 
 
+def _spending(params: Params, recipe: Config, *, num_records: int) -> Spending | None:
+    """What private training spends; None where there is no budget to keep."""
+    if params.privacy is None:
+        return None
+    try:
+        return spending(params.privacy, num_records=num_records, batch_size=recipe.batch_size, steps=params.steps)
+    except ValueError as error:
+        raise BadInput(f"train_gan.{error}") from error
+
+
+def _endless(
+    params: Params, train_set: ImageSet, recipe: Config, spent: Spending | None, *, state: State, group: Group
+) -> Iterator[Step]:
+    """The steps of the training, private or not, from the state on."""
+    images, codes = train_set.byte_tensors()
+    images, num_classes = images.to(pick_device(params.device)), len(train_set.classes)
+    if spent is None:
+        return train(images, codes, config=recipe, seed=params.seed, num_classes=num_classes, state=state, group=group)
+    if group.size > 1:
+        raise BadInput(f"train_gan.privacy: expected one process, got {group.size}; a Poisson batch is not shared out")
+    return private_training.train(
+        images, codes, config=recipe, spending=spent, seed=params.seed, num_classes=num_classes, state=state
+    )
+
+
 def _fit(
-    params: Params, recipe: Config, group: Group, *, train_set: ImageSet, validation: ImageSet, folder: Path
+    params: Params,
+    recipe: Config,
+    spent: Spending | None,
+    group: Group,
+    *,
+    train_set: ImageSet,
+    validation: ImageSet,
+    folder: Path,
 ) -> tuple[State, torch.Tensor]:
     """The state after all steps, from the checkpoint in `folder` if there is one, and the history."""
     device, num_classes = pick_device(params.device), len(train_set.classes)
@@ -193,12 +235,8 @@ def _fit(
         if group.leads:
             print(f"train_gan: going on from the checkpoint at step {state.step}", flush=True)
     processes.check_agreement(group, int(folder.name[:15], 16), state.step)
-    images, codes = train_set.byte_tensors()
-    endless = train(
-        images.to(device), codes, config=recipe, seed=params.seed, num_classes=num_classes, state=state, group=group
-    )
     remaining = params.steps - state.step
-    steps = itertools.islice(endless, remaining)
+    steps = itertools.islice(_endless(params, train_set, recipe, spent, state=state, group=group), remaining)
     if group.leads:
         steps = track(steps, "gan-steps", total=remaining)
     try:
@@ -232,68 +270,21 @@ def _logits(state: State, images: ImageSet) -> np.ndarray:
 
 
 def _write_weights(
-    out_dir: Path, params: Params, recipe: Config, state: State, classes: tuple[str, ...], *, num_unlabelled: int
+    out_dir: Path,
+    params: Params,
+    recipe: Config,
+    spent: Spending | None,
+    state: State,
+    *,
+    classes: tuple[str, ...],
+    num_unlabelled: int,
 ) -> None:
     # the audit's shadow GANs are trained by this recipe, and it attacks unlabelled records where some were learnt from
     facts = {"steps": state.step, "seed": params.seed, "recipe": asdict(recipe), "unlabelled_records": num_unlabelled}
+    if spent is not None:
+        facts["privacy"] = spent.as_json()
     save_generator(out_dir / "generator.safetensors", state.average, classes=classes, facts=facts)
     save_discriminator(out_dir / "discriminator.safetensors", state.discriminator, classes=classes, facts=facts)
-
-
-def _findings(signs: list[Signs]) -> list[str]:
-    return [sentence for one in signs for sentence in one.findings]
-
-
-def _report(
-    recipe: Config,
-    state: State,
-    train_set: ImageSet,
-    signs: list[Signs],
-    *,
-    guessed: int,
-    left_out: int,
-) -> Report:
-    train_counts = np.bincount(train_set.codes, minlength=len(train_set.classes)).tolist()
-    flops = step_flops(train_set.shape, num_classes=len(train_set.classes), config=recipe)
-    return Report(
-        stage="train_gan",
-        measurements=(
-            *(measurement for one in signs for measurement in one.measurements),
-            Measurement(
-                name="unlabelled_left_out",
-                value=float(left_out),
-                unit="count",
-                n=len(train_set) + left_out,
-                note="Training records without a label, which this generator does not learn from.",
-            ),
-            Measurement(
-                name="pseudo_labelled",
-                value=float(guessed),
-                unit="count",
-                n=len(train_set) + left_out,
-                note="Training records without a label, which this generator learns from by the class that models gave them.",
-            ),
-        ),
-        headline=("train_validation_logit_auc", "validation_coverage"),
-        facts={
-            "findings": _findings(signs),
-            "train_records": dict(zip(train_set.classes, train_counts, strict=True)),
-            "precision": _precision(recipe, state),
-            "parameters": {
-                "generator": sum(one.numel() for one in state.generator.parameters()),
-                "discriminator": sum(one.numel() for one in state.discriminator.parameters()),
-            },
-        },
-        cost={"steps": float(state.step), "training_flops_without_penalty": float(flops * state.step)},
-    )
-
-
-def _precision(recipe: Config, state: State) -> str:
-    """What "auto" came to."""
-    height, width, _ = state.generator.shape
-    device = next(state.discriminator.parameters()).device
-    precision = pick_precision(recipe.precision, device=device, height=height, width=width)
-    return str(precision).removeprefix("torch.")
 
 
 if __name__ == "__main__":

@@ -10,10 +10,12 @@ from jaxtyping import Float
 
 from mintmark import weights
 from mintmark.classify.imported import Imported
-from mintmark.classify.networks import Classifier, LinearClassifier, SmallCNN
+from mintmark.classify.networks import Classifier, LinearClassifier, RecordwiseCNN, SmallCNN
 from mintmark.errors import BadInput
 
-MODELS: dict[str, type[Classifier]] = {one.__name__: one for one in (SmallCNN, LinearClassifier, Imported)}
+MODELS: dict[str, type[Classifier]] = {
+    one.__name__: one for one in (SmallCNN, RecordwiseCNN, LinearClassifier, Imported)
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -134,7 +134,7 @@ def training_steps(
     """The loop behind `train_classifier`: one `Step` after each gradient step, with the same arguments and errors."""
     channels, height, width = images.shape[1:]
     usual = partial(SmallCNN, (height, width, channels), num_classes, recipe.width)
-    network = _network(make or usual, _generators(seed)["weights"])
+    network = first_network(make or usual, streams(seed)["weights"])
     network.to(device).train()
     optimiser = torch.optim.AdamW(
         network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
@@ -144,11 +144,11 @@ def training_steps(
     )
     for number, (batch, labels) in enumerate(batches, start=1):
         for group in optimiser.param_groups:
-            group["lr"] = recipe.learning_rate * _one_cycle(number / recipe.steps)
+            group["lr"] = recipe.learning_rate * one_cycle(number / recipe.steps)
         loss = functional.cross_entropy(network(batch), labels)
         optimiser.zero_grad()
         loss.backward()
-        _refuse_non_finite(network, loss.item(), number)
+        refuse_non_finite(network, loss.item(), number)
         optimiser.step()
         yield Step(number, loss.item(), network)
 
@@ -167,7 +167,7 @@ def training_batches(
 
     With the same arguments, and the same errors but those of a loss.
     """
-    generators = _generators(seed)
+    generators = streams(seed)
     common = {"num_classes": num_classes, "batch_size": recipe.batch_size, "device": device}
     pools = [_pool(images, codes, generator=generators["real"], **common)]
     counts = [recipe.batch_size]
@@ -179,7 +179,7 @@ def training_batches(
         yield _batch(pools, counts, recipe.augmentation, generators["augmentation"])
 
 
-def _generators(seed: int) -> dict[str, torch.Generator]:
+def streams(seed: int) -> dict[str, torch.Generator]:
     """A generator for each stream of chance, independent of one another."""
     states = np.random.SeedSequence(seed).generate_state(len(STREAMS), np.uint64) >> np.uint64(1)
     return {name: torch.Generator().manual_seed(int(state)) for name, state in zip(STREAMS, states, strict=True)}
@@ -216,7 +216,7 @@ def _draws(num: int, batch_size: int, generator: torch.Generator) -> Iterator[to
         waiting = waiting[batch_size:]
 
 
-def _network(make: Callable[[], Classifier], generator: torch.Generator) -> Classifier:
+def first_network(make: Callable[[], Classifier], generator: torch.Generator) -> Classifier:
     """A fresh network whose first weights come from the generator; the global random state is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(int(torch.randint(2**62, (1,), generator=generator)))
@@ -236,13 +236,14 @@ def _batch(
     return images, labels
 
 
-def _refuse_non_finite(network: Classifier, loss: float, number: int) -> None:
+def refuse_non_finite(network: Classifier, loss: float, number: int) -> None:
+    """Raise FloatingPointError where a step's loss or gradient is not finite."""
     norm = float(get_total_norm([one.grad for one in network.parameters() if one.grad is not None]))
     if not (math.isfinite(loss) and math.isfinite(norm)):
         raise FloatingPointError(f"step {number}: loss and gradient must be finite, got {loss} and a norm of {norm}")
 
 
-def _one_cycle(progress: float) -> float:
+def one_cycle(progress: float) -> float:
     """The learning rate's share of its peak: up over the first 30%, then down to nothing, both along a cosine."""
     if progress < 0.3:
         return 0.04 + 0.96 * (1 - math.cos(math.pi * progress / 0.3)) / 2

@@ -104,7 +104,7 @@ def _step(state: State, sampler: BalancedSampler, config: Config, group: Group) 
     generator_loss = _update_generator(state, batch, fake, config, group)
     state.penalty = penalty if _penalised(state, config) else state.penalty
     state.step += 1
-    _update_average(state, config.ema_decay)
+    update_average(state, config.ema_decay)
     _adapt(state, sign, config)
     return Step(
         number=state.step,
@@ -209,9 +209,34 @@ def _apply(
     *,
     name: str,
 ) -> list[float]:
-    """Update the network, unless the loss or its gradient is not finite; returns what was seen as numbers."""
+    """Update the network by the gradient of a loss; see `apply_gradients`."""
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
+    return apply_gradients(loss, seen, network, optimizer, group, name=name)
+
+
+def apply_gradients(
+    loss: torch.Tensor,
+    seen: torch.Tensor,
+    network: nn.Module,
+    optimizer: torch.optim.Adam,
+    group: Group = ALONE,
+    *,
+    name: str,
+) -> list[float]:
+    """Update the network by the gradients that it holds, unless they or the loss are not finite.
+
+    Args:
+        loss: Of this process.
+        seen: What else to report of the step.
+        network: Whose gradients are set.
+        optimizer: The network's own.
+        group: The processes over which gradients are averaged.
+        name: Of the step and the network, for the error.
+
+    Returns:
+        What was seen, as numbers.
+    """
     gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
     seen = torch.cat([seen, loss.detach()[None]])
     group.average([*gradients, seen])  # so that all see the same and all stop together
@@ -224,7 +249,7 @@ def _apply(
 
 
 @torch.no_grad()
-def _update_average(state: State, ema_decay: float) -> None:
+def update_average(state: State, ema_decay: float) -> None:
     """Move the average towards the generator; early on, faster, so that the start is soon forgotten."""
     decay = min(ema_decay, state.step / (state.step + EMA_WARM_UP))
     for kept, new in zip(state.average.parameters(), state.generator.parameters(), strict=True):

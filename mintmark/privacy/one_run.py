@@ -27,7 +27,7 @@ from mintmark.shadow.store import Store
 DELTA = 1e-5  # of the bound, where nothing is claimed
 
 
-class Claim(NamedTuple):
+class Claimed(NamedTuple):
     """What is claimed of a training: (epsilon, delta)-differential privacy."""
 
     epsilon: float
@@ -97,7 +97,7 @@ def one_run(
     scores: Mapping[str, Float[np.ndarray, "attacks canaries"]],
     canaries: Canaries,
     *,
-    claims: Mapping[str, Claim],
+    claims: Mapping[str, Claimed],
     seed: int,
 ) -> OneRun:
     """Bounds, and what they contradict.

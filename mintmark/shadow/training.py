@@ -12,6 +12,7 @@ import torch
 from mintmark.classify.model import save_classifier
 from mintmark.classify.training import Recipe, train_classifier
 from mintmark.data.images import ImageSet, synthetic_ids, to_bytes
+from mintmark.gan import private_training
 from mintmark.gan.model import load_generator, save_discriminator, save_generator
 from mintmark.gan.sampling import sample
 from mintmark.gan.training import train
@@ -47,7 +48,11 @@ def train_shadow_gan(images: ImageSet, *, recipe: GanRecipe, seed: int, folder: 
     """Train one GAN on these records, of which every class has one, and write its generator and discriminator."""
     torch.set_num_threads(threads)
     pixels, codes = images.labelled().tensors()
-    endless = train(pixels, codes, config=recipe.config, seed=seed, num_classes=len(images.classes))
+    how = {"config": recipe.config, "seed": seed, "num_classes": len(images.classes)}
+    if recipe.privacy is None:
+        endless = train(pixels, codes, **how)
+    else:
+        endless = private_training.train(pixels, codes, spending=recipe.privacy, **how)
     *_, last = itertools.islice(endless, recipe.steps)
     facts = {"steps": recipe.steps, "seed": seed}
     generator_path, discriminator_path = gan_paths(folder, name)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mintmark.classify.networks import Classifier
+from mintmark.classify.private_training import PrivateRecipe
 from mintmark.classify.training import Recipe
 from mintmark.data.images import ImageSet
 from mintmark.utility.arms import ARMS, MIXED_ARMS, Arm, Fit, Material, arm_fit
@@ -18,6 +19,7 @@ from mintmark.utility.choices import Choices, Score, score, soft_labels
 from mintmark.utility.comparison import Outcome, advantage
 from mintmark.utility.controls import CONTROL_FITS, control_fits, judge_controls
 from mintmark.utility.crew import Crew, probabilities, train_all
+from mintmark.utility.private_arm import PRIVATE, train_private
 from mintmark.utility.stopping import Looks, Reason, why_stop
 from mintmark.utility.students import School, Student
 
@@ -35,6 +37,7 @@ class Plan:
         control_seed: Of the controls' exchange of classes and halves, the same in every round.
         crew: Who trains.
         school: Further arms, where there are unlabelled records; None for no such arm.
+        private: How the arm `private` is trained; None for no such arm.
     """
 
     material: Material
@@ -43,6 +46,7 @@ class Plan:
     control_seed: int
     crew: Crew
     school: School | None = None
+    private: PrivateRecipe | None = None
 
     @property
     def students(self) -> Sequence[Student]:
@@ -108,7 +112,7 @@ def hold(plan: Plan, *, seeds: Sequence[int]) -> Contest:
         seeds: At least two; every arm uses each of them.
     """
     networks = _round(plan, seeds)
-    names = [*ARMS, *(one.name for one in plan.students)]
+    names = [*ARMS, *(one.name for one in plan.students), *([PRIVATE] if plan.private else [])]
     scores = {name: score(networks[name], plan.material.validation) for name in names}
     return Contest(
         networks=networks,
@@ -177,7 +181,7 @@ def _round(plan: Plan, seeds: Sequence[int]) -> dict[str, list[Classifier]]:
     """The networks of every arm, control and student with some seeds."""
     networks = _unmixed(plan, seeds)
     teachers = networks["augmented"]
-    return networks | _mixed(plan, teachers, seeds) | _taught(plan, teachers, seeds)
+    return networks | _mixed(plan, teachers, seeds) | _taught(plan, teachers, seeds) | _privately(plan, seeds)
 
 
 def _unmixed(plan: Plan, seeds: Sequence[int]) -> dict[str, list[Classifier]]:
@@ -227,6 +231,13 @@ def _taught(plan: Plan, teachers: Sequence[Classifier], seeds: Sequence[int]) ->
         crew=plan.crew,
     )
     return _by_name(train_all(fits, crew=plan.crew, label="students"), [one.name for one in plan.students])
+
+
+def _privately(plan: Plan, seeds: Sequence[int]) -> dict[str, list[Classifier]]:
+    """The networks of the arm `private`, if there is one."""
+    if plan.private is None:
+        return {}
+    return {PRIVATE: train_private(plan.material.train, plan.private, seeds=seeds, crew=plan.crew)}
 
 
 def _by_name(networks: list[Classifier], names: Sequence[str]) -> dict[str, list[Classifier]]:

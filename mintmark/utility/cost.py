@@ -4,12 +4,13 @@ from mintmark.classify.kinds import Kind, kind_step_flops
 from mintmark.classify.training import Recipe
 from mintmark.utility.arms import Material
 from mintmark.utility.contest import Contest
+from mintmark.utility.private_arm import PRIVATE
 
 
 def contest_cost(
     kind: Kind, recipe: Recipe, material: Material, contest: Contest, *, num_tuning: int, num_curve: int
 ) -> dict[str, float]:
-    """The whole cost, and that of one classifier; all are given as many records, and take as many steps if any.
+    """The whole cost but for the arm `private`, and that of one classifier; all are given as many records, and take as many steps if any.
 
     Args:
         kind: Of classifier. Steps and operations are left out where it takes no steps.
@@ -19,7 +20,7 @@ def contest_cost(
         num_tuning: Trainings before the contest.
         num_curve: Trainings of the learning curve.
     """
-    num_contest = sum(len(networks) for networks in contest.networks.values())
+    num_contest = sum(len(networks) for name, networks in contest.networks.items() if name != PRIVATE)
     total = num_tuning + num_contest + num_curve
     cost = {
         "classifiers": total,

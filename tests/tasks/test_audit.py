@@ -123,6 +123,15 @@ def test_the_report_holds_what_release_rules_ask_for(audited: Path):
     assert kinds == {(threat, kind) for threat in THREATS for kind in ("positive", "negative")}
 
 
+def test_no_epsilon_is_claimed_of_what_was_made_without_noise(audited: Path):
+    claims = read_report(audited / "audit").facts["differential_privacy"]
+    assert claims["unit"] == "one record of the training part"
+    assert {name: claims[name]["epsilon"] for name in claims if name != "unit"} == dict.fromkeys(
+        ("generator", "samples", "classifier", "samples_and_classifier")
+    )
+    assert "without noise" in claims["samples"]["reason"]
+
+
 def test_honest_samples_are_near_chance_and_their_controls_come_out(audited: Path):
     report = read_report(audited / "audit")
     value = report["samples_auc_bound"].value

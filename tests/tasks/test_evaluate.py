@@ -13,7 +13,9 @@ from ruamel.yaml import YAML
 from mintmark.classify.augmentation import Augmentation
 from mintmark.classify.kinds import Kind
 from mintmark.classify.model import load_classifier, logits
+from mintmark.classify.private_training import PrivateRecipe
 from mintmark.data.images import ImageSet, read_images, to_unit, write_images
+from mintmark.differential.accountant import Budget
 from mintmark.evidence import read_report
 from mintmark.semi_supervised import recipe as semi_supervised
 from mintmark.utility.arms import ARMS, Mixture
@@ -60,6 +62,7 @@ PARAMS = Params(
     augmentations=(Augmentation(shift=0.1), Augmentation(operations=1, magnitude=0.2)),
     flip=0.5,
     mixtures=(Mixture(share=0.5, labels="hard"), Mixture(share=0.5, labels="soft")),
+    privacy=None,
 )
 
 
@@ -201,3 +204,22 @@ def test_an_empty_release_is_one_line_on_the_command_line(tmp_path, digits):
         "evaluate: data/anonymise/release.parquet: expected at least 2 labelled records, got 0"
     ]
     assert not (tmp_path / "data" / "evaluate").exists()
+
+
+def test_a_private_classifier_is_the_one_kept_and_states_its_epsilon(tmp_path, digits):
+    budget = Budget(epsilon=6.0, delta=1e-3, max_grad_norm=1.0)
+    private = PrivateRecipe(budget=budget, steps=10, batch_size=50, learning_rate=0.01, width=4)
+    lay_out(tmp_path, digits)
+    short = replace(PARAMS.training, steps=4)
+    run(replace(PARAMS, training=short, flip=0.0, augmentations=(Augmentation(),), privacy=private), tmp_path)
+    report = read_report(tmp_path / "evaluate")
+    loaded = load_classifier(tmp_path / "evaluate" / "classifier.safetensors")
+    assert loaded.facts["arm"] == report.facts["classifier"]["arm"] == "private"
+    assert 5.9 < loaded.facts["privacy"]["epsilon"] <= 6.0
+    assert report["epsilon"].value == pytest.approx(loaded.facts["privacy"]["epsilon"], rel=1e-5)
+    assert loaded.facts["privacy"]["sample_rate"] == pytest.approx(50 / 150)
+    assert report["private_accuracy"].n == 180
+    accuracy = report["private_accuracy"]
+    assert (accuracy.low or 0.0) <= (accuracy.value or 0.0) <= (accuracy.high or 0.0)
+    assert report.cost["private_gradient_steps"] == 5 * 10
+    assert "recipe" not in loaded.facts  # no shadow is trained by it

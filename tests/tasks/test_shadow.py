@@ -15,6 +15,7 @@ from mintmark.classify.augmentation import Augmentation
 from mintmark.classify.model import load_classifier, logits, save_classifier
 from mintmark.classify.training import Recipe, train_classifier
 from mintmark.data.images import read_images, write_images
+from mintmark.differential.accountant import Budget, spending
 from mintmark.errors import BadInput
 from mintmark.gan.model import load_discriminator, load_generator, save_generator
 from mintmark.gan.networks import Generator
@@ -195,3 +196,30 @@ def test_a_record_without_coins_is_named_as_a_fault_of_the_input(data_dir: Path)
     run(params(num_classifiers=2), data_dir)
     with pytest.raises(BadInput, match="shadow models"):
         read_store(data_dir / "shadow" / "models").membership(["classifier-0"], ["nobody"])
+
+
+def test_a_private_generators_twin_is_trained_by_the_same_mechanism(data_dir: Path):
+    path = data_dir / "train_gan" / "generator.safetensors"
+    private = {"loss": "hinge", "r1_weight": 0.0, "r2_weight": 0.0, "diversity_weight": 0.0, "precision": "float32"}
+    config = replace(CONFIG, **private)
+    spent = spending(Budget(epsilon=5.0, delta=1e-3, max_grad_norm=1.0), num_records=60, batch_size=8, steps=5)
+    facts = {"recipe": asdict(config), "steps": 5, "privacy": spent.as_json()}
+    loaded = load_generator(path)
+    save_generator(path, loaded.network, classes=loaded.classes, facts=facts)
+    assert gan_recipe(path).privacy == spent
+    run(params(num_canaries=30), data_dir)
+    twin = read_store(data_dir / "shadow" / "models").twins["discriminator"]
+    noisy = load_discriminator(twin).network.state_dict()
+    assert all(torch.isfinite(one).all() for one in noisy.values())
+    save_generator(path, loaded.network, classes=loaded.classes, facts=facts | {"privacy": None})
+    run(params(num_canaries=30), data_dir)
+    plain = load_discriminator(twin).network.state_dict()
+    assert any(not torch.equal(noisy[name], plain[name]) for name in noisy)
+
+
+def test_where_the_classifier_tells_no_recipe_the_generator_alone_has_a_twin(data_dir: Path):
+    path = data_dir / "evaluate" / "classifier.safetensors"
+    kept = load_classifier(path)
+    save_classifier(path, kept.network, classes=kept.classes, facts={"arm": "private"})
+    run(params(num_canaries=30), data_dir)
+    assert set(read_store(data_dir / "shadow" / "models").twins) == {"generator", "discriminator"}

@@ -38,6 +38,7 @@ SECTION = {
     "checkpoint_every": 2,
     "history_every": 2,
     "pseudo_labels": None,
+    "privacy": None,
     "recipe": {
         "loss": "relativistic",
         "conditioning": "projection",
@@ -370,3 +371,66 @@ def test_the_report_is_json_without_ids(data_dir):
     text = (data_dir / "train_gan" / "report.json").read_text()
     json.loads(text)
     assert not any(one in text for one in read_images(data_dir / "split" / "train.parquet").ids)
+
+
+PRIVATE_CHANGES = {"loss": "hinge", "r1_weight": 0.0, "r2_weight": 0.0, "diversity_weight": 0.0}
+PRIVATE = {
+    "privacy": {"epsilon": 3.0, "delta": 1.0e-3, "max_grad_norm": 1.0},
+    "recipe": SECTION["recipe"] | PRIVATE_CHANGES,
+}
+
+
+def test_private_training_states_its_epsilon_in_every_file(data_dir):
+    run(params_of(**PRIVATE), data_dir)
+    folder = data_dir / "train_gan"
+    measured = read_report(folder)["epsilon"]
+    assert measured.value is not None
+    assert 2.9 < measured.value <= 3.0
+    for name in ("generator", "discriminator"):
+        privacy = weights.load(folder / f"{name}.safetensors")[1]["facts"]["privacy"]
+        assert privacy["epsilon"] == pytest.approx(measured.value, rel=1e-5)
+        assert {key: privacy[key] for key in ("delta", "max_grad_norm", "steps")} == {
+            "delta": 1e-3,
+            "max_grad_norm": 1.0,
+            "steps": 5,
+        }
+        assert privacy["sample_rate"] == pytest.approx(12 / measured.n)
+    with pytest.raises(BadInput, match=r"got a private one; shadow\.num_generators must be 0"):
+        gan_recipe(folder / "generator.safetensors")
+
+
+def test_private_training_goes_on_after_an_end_to_the_same_bytes(data_dir, monkeypatch):
+    run(params_of(**PRIVATE), data_dir)
+    whole = {name: (data_dir / "train_gan" / name).read_bytes() for name in OUTS}
+    for name in OUTS:
+        (data_dir / "train_gan" / name).unlink()
+
+    def killed(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tasks.train_gan._write_weights", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(params_of(**PRIVATE), data_dir)
+    assert list((data_dir / "train_gan" / ".partial").glob("*/checkpoint.safetensors"))  # of step 4 of 5
+    run(params_of(**PRIVATE), data_dir)
+    assert {name: (data_dir / "train_gan" / name).read_bytes() for name in OUTS} == whole
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"recipe": SECTION["recipe"]}, r"train_gan\.recipe\.loss must be one of"),
+        ({"pseudo_labels": PSEUDO_LABELS}, r"train_gan\.pseudo_labels must be null under privacy"),
+        ({"privacy": {"epsilon": 0.0, "delta": 1.0e-3, "max_grad_norm": 1.0}}, r"privacy\.epsilon must be above 0"),
+    ],
+)
+def test_what_cannot_be_private_is_refused_in_one_line(changes, said):
+    with pytest.raises(ValueError, match=said):
+        params_of(**(PRIVATE | changes))
+
+
+def test_a_delta_as_large_as_a_records_share_is_refused(data_dir):
+    privacy = {"epsilon": 3.0, "delta": 0.5, "max_grad_norm": 1.0}
+    with pytest.raises(BadInput, match=r"train_gan\.privacy\.delta must be below"):
+        run(params_of(**(PRIVATE | {"privacy": privacy})), data_dir)

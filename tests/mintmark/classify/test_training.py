@@ -10,7 +10,7 @@ from torch import nn
 
 from mintmark.classify.augmentation import Augmentation
 from mintmark.classify.model import logits
-from mintmark.classify.training import Recipe, Synthetic, _draws, _one_cycle, train_classifier, training_steps
+from mintmark.classify.training import Recipe, Synthetic, _draws, one_cycle, train_classifier, training_steps
 from mintmark.errors import BadInput
 
 RECIPE = Recipe(steps=40, batch_size=16, learning_rate=0.01, weight_decay=0.01, width=4)
@@ -126,7 +126,7 @@ def test_every_record_is_drawn_once_before_any_is_drawn_again():
 
 
 def test_the_learning_rate_rises_to_its_peak_and_falls_to_nothing():
-    rates = np.array([_one_cycle(step / 100) for step in range(1, 101)])
+    rates = np.array([one_cycle(step / 100) for step in range(1, 101)])
     assert int(rates.argmax()) in {28, 29, 30}
     assert rates.max() == pytest.approx(1.0, abs=1e-3)
     assert rates[-1] == pytest.approx(0.0, abs=1e-9)

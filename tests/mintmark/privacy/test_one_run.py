@@ -9,7 +9,7 @@ import pytest
 from mintmark.classify.model import save_classifier
 from mintmark.classify.training import Recipe, train_classifier
 from mintmark.data.images import ImageSet
-from mintmark.privacy.one_run import Claim, canary_scores, one_run
+from mintmark.privacy.one_run import Claimed, canary_scores, one_run
 from mintmark.privacy.parties import Parties
 from mintmark.privacy.queries import PLAIN_FORM
 from mintmark.privacy.spaces import open_spaces
@@ -46,7 +46,7 @@ def test_a_twin_that_learnt_canaries_by_heart_refutes_a_claim_and_one_that_never
     canaries = make_canaries(parties.non_members, num=600, rng=np.random.default_rng(0))
     leaky = scored(tmp_path / "leaky", planted_among(parties.members, canaries), canaries, parties)
     sound = scored(tmp_path / "sound", parties.members, canaries, parties)
-    claims = {"classifier": Claim(epsilon=0.5, delta=1e-5)}
+    claims = {"classifier": Claimed(epsilon=0.5, delta=1e-5)}
     found = one_run(leaky, canaries, claims=claims, seed=0)
     (bound,) = found.measurements
     assert bound.name == "classifier_epsilon_bound"
