@@ -37,8 +37,8 @@ THEIRS = MEASURE.format(setup="from prdc import compute_prdc", work="found = com
 OURS = MEASURE.format(
     setup="import torch\nfrom mintmark.fidelity.coverage import compare",
     work="""one = compare(torch.from_numpy(real), torch.from_numpy(fake), k=k)
-found = dict(precision=one.precise.float().mean(), recall=one.recalled.float().mean(),
-             density=one.density.double().mean(), coverage=one.covered.float().mean())""",
+found = dict(precision=one.precise.double().mean(), recall=one.recalled.double().mean(),
+             density=one.density.double().mean(), coverage=one.covered.double().mean())""",
 )
 
 
