@@ -11,11 +11,11 @@ from typing import Annotated, Any
 
 import typer
 
-from bench.privacy import classifier, coverage, known_leaks
+from bench.privacy import classifier, coverage, known_leaks, mutations, prdc
 from bench.reporting import Goal, finish
 
 Measured = tuple[list[Goal], dict[str, Any]]
-WITHOUT_DATA = {"coverage": coverage.measure}
+WITHOUT_DATA = {"coverage": coverage.measure, "mutations": mutations.measure, "prdc": prdc.measure}
 WITH_DATA = {"known": known_leaks.measure, "classifier": classifier.measure}
 
 

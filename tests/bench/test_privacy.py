@@ -31,7 +31,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("case", ["coverage", "known", "classifier"])
+@pytest.mark.parametrize("case", ["coverage", "known", "classifier", "mutations", "prdc"])
 def test_a_case_ends_with_its_json_line(case: str, data: Path):
     done = subprocess.run(
         [sys.executable, "-m", "bench.privacy", "--data", str(data), "--case", case, "--quick", "--workers", "1"],
