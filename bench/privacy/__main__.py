@@ -11,12 +11,21 @@ from typing import Annotated, Any
 
 import typer
 
-from bench.privacy import classifier, coverage, known_leaks, mutations, prdc
+from bench.privacy import classifier, coverage, filter_strength, generators, known_leaks, mutations, prdc
 from bench.reporting import Goal, finish
 
 Measured = tuple[list[Goal], dict[str, Any]]
-WITHOUT_DATA = {"coverage": coverage.measure, "mutations": mutations.measure, "prdc": prdc.measure}
-WITH_DATA = {"known": known_leaks.measure, "classifier": classifier.measure}
+WITHOUT_DATA = {
+    "coverage": coverage.measure,
+    "filter": filter_strength.measure,
+    "mutations": mutations.measure,
+    "prdc": prdc.measure,
+}
+WITH_DATA = {
+    "known": known_leaks.measure,
+    "classifier": classifier.measure,
+    "generators": generators.measure,
+}
 
 
 def main(
