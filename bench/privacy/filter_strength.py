@@ -51,7 +51,7 @@ def measure(*, quick: bool, workers: int) -> tuple[list[Goal], dict[str, Any]]:
     cuts = np.cumsum([TRAIN, OTHERS, REFERENCE])
     train, others, reference, validation = (everything.take(part) for part in np.split(rows, cuts))
     steps, drawn = (5, 300) if quick else (STEPS, DRAWN)
-    samples = synthesise(train, recipe=default_recipe(), steps=steps, num=drawn, seed=0)
+    samples = synthesise(train, recipe=default_recipe(discriminator_width=12), steps=steps, num=drawn, seed=0)
     parties = Parties(members=train, non_members=others, reference=reference, bystanders=validation)
     spaces = open_spaces(reference, recipe=DIGITS_CLASSIFIER, seed=0)
     setting = Setting(parties, validation, samples, spaces, 2 if quick else CLASSIFIERS)

@@ -17,8 +17,8 @@ from tasks.train_gan import Params
 
 
 def default_recipe(**changes: Any) -> Recipe:
-    """The recipe of params.yaml, sizes left open, with some fields changed."""
-    return replace(load("train_gan", Params).recipe, **changes)
+    """The recipe of params.yaml, sizes by the images, with some fields changed."""
+    return replace(load("train_gan", Params).recipe, **{"discriminator_width": "auto", **changes})
 
 
 def synthesise(images: ImageSet, *, recipe: Recipe, steps: int, num: int, seed: int) -> ImageSet:

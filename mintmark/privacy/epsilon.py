@@ -5,9 +5,11 @@ right more often than an (epsilon, delta)-private training allows, or not. Knows
 order.
 """
 
+from functools import lru_cache
+
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy import optimize, stats
+from scipy import optimize, special
 
 LARGEST_EPSILON = 60.0  # beyond which e^-epsilon is lost in rounding
 SHARES = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)  # of the canaries, among which the number of guesses is chosen
@@ -19,13 +21,14 @@ def p_value(num_correct: int, *, num_guesses: int, num_canaries: int, epsilon: f
     With f(v) = P(Binomial(r, e^epsilon / (1 + e^epsilon)) >= v), it is f(v) + 2 m delta max_i (f(v - i) - f(v)) / i.
     """
     probability = 1.0 / (1.0 + np.exp(-epsilon))
-    tail = float(stats.binom.sf(num_correct - 1, num_guesses, probability))
-    steps = np.arange(1, num_correct + 1)
-    gained = np.cumsum(stats.binom.pmf(num_correct - steps, num_guesses, probability))
-    slope = float((gained / steps).max()) if num_correct else 0.0
-    return min(1.0, tail + 2.0 * num_canaries * delta * slope)
+    least = np.arange(num_correct, -1, -1)  # v, v - 1, ..., 0
+    tails = special.betainc(np.maximum(least, 1), num_guesses - least + 1, probability)  # P(Binomial >= least)
+    tails[least == 0] = 1.0
+    slope = float(((tails[1:] - tails[0]) / np.arange(1, num_correct + 1)).max()) if num_correct else 0.0
+    return min(1.0, float(tails[0]) + 2.0 * num_canaries * delta * slope)
 
 
+@lru_cache(maxsize=1 << 14)  # the same few numbers come again for every attack, side and number of guesses
 def epsilon_bound(num_correct: int, *, num_guesses: int, num_canaries: int, delta: float, level: float = 0.95) -> float:
     """The largest epsilon that is refuted at this level; 0 where none is.
 
@@ -49,7 +52,11 @@ def epsilon_bound(num_correct: int, *, num_guesses: int, num_canaries: int, delt
 
     if num_guesses == 0 or excess(0.0) >= 0.0:
         return 0.0
-    return float(optimize.brentq(excess, 0.0, LARGEST_EPSILON)) if excess(LARGEST_EPSILON) > 0 else LARGEST_EPSILON
+    return (
+        float(optimize.brentq(excess, 0.0, LARGEST_EPSILON, xtol=1e-8))
+        if excess(LARGEST_EPSILON) > 0
+        else LARGEST_EPSILON
+    )
 
 
 def num_right(
