@@ -92,16 +92,10 @@ def run(params: Params, data_dir: Path) -> None:
         attacked = {threat: attacked[threat] for threat in ("samples", "classifier")}
     spaces = open_spaces(attacked["samples"].reference, recipe=params.plan.auxiliary, seed=params.seed)
     store = read_store(data_dir / "shadow" / "models")
-    asked = ask_shadows(store, targets, attacked, spaces=spaces, plan=params.plan, seed=params.seed)
-    trials = plan_trials(
-        targets,
-        attacked,
-        spaces=spaces,
-        asked=asked,
-        copy_filter=_copy_filter(data_dir, attacked["samples"].members),
-        plan=params.plan,
-        seed=params.seed,
-    )
+    how = {"spaces": spaces, "plan": params.plan, "seed": params.seed}
+    copy_filter = _copy_filter(data_dir, attacked["samples"].members)
+    asked = ask_shadows(store, targets, attacked, copy_filter=copy_filter, **how)
+    trials = plan_trials(targets, attacked, asked=asked, copy_filter=copy_filter, **how)
     outcomes = _attack(trials, params)
     report = audit_report(
         outcomes,

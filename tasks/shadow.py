@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mintmark.data.images import ImageSet, read_images
+from mintmark.data.images import ImageSet, read_images, together
 from mintmark.errors import BadInput
 from mintmark.fan_out import fan_out
 from mintmark.files import whole_folder
@@ -166,13 +166,7 @@ def _seed(params: Params, *place: int) -> int:
 
 def _pool(data_dir: Path) -> ImageSet:
     """Train and test together, labelled."""
-    parts = [read_images(data_dir / "split" / f"{name}.parquet").labelled() for name in ("train", "test")]
-    return ImageSet(
-        ids=[one for part in parts for one in part.ids],
-        codes=np.concatenate([part.codes for part in parts]),
-        images=np.concatenate([part.images for part in parts]),
-        classes=parts[0].classes,
-    )
+    return together(*(read_images(data_dir / "split" / f"{name}.parquet").labelled() for name in ("train", "test")))
 
 
 def _canaries(params: Params, data_dir: Path) -> Canaries | None:

@@ -5,10 +5,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from jaxtyping import Bool
 
 from mintmark.classify.model import load_classifier
+from mintmark.data.images import together
 from mintmark.evidence import Measurement
+from mintmark.fidelity.copies import CopyFilter, near_copies
 from mintmark.gan.model import load_discriminator, load_generator
 from mintmark.privacy.discriminator import logit_scores
 from mintmark.privacy.generator import sample_own
@@ -61,10 +64,40 @@ def ask_discriminators(store: Store, parties: Parties) -> Shadows | None:
 
 def ask_generators(store: Store, parties: Parties, *, spaces: Spaces, num: int, seed: int) -> dict[str, Shadows]:
     """What so many samples of every shadow generator answer, by the names of `answers_of`; empty where there are none."""
-    answers = [
-        answers_of(sample_own(load_generator(path).network, num=num, seed=seed).pixels, parties, spaces)
-        for path in store.generators.values()
-    ]
+    made = [_samples(path, num=num, seed=seed) for path in store.generators.values()]
+    return _answers(store, made, parties, spaces)
+
+
+def ask_releases(
+    store: Store, parties: Parties, *, spaces: Spaces, num: int, seed: int, copy_filter: CopyFilter | None
+) -> dict[str, Shadows]:
+    """The same of releases: every shadow generator's samples after the filter, against what that generator learnt from.
+
+    Args:
+        store: The shadow models.
+        parties: Who is who; what a shadow learnt from is taken from the records under attack.
+        spaces: Where the attacker measures.
+        num: Samples before the filter.
+        seed: Of the samples.
+        copy_filter: The target's; None where it had none.
+    """
+    made = []
+    everybody = together(parties.members, parties.non_members)
+    for path, learnt in zip(store.generators.values(), _trained_on(store, store.generators, parties), strict=True):
+        rows = _samples(path, num=num, seed=seed)
+        if copy_filter is not None:
+            images = (rows * 255.0).round().clamp(0, 255).to(torch.uint8).numpy().reshape(num, *spaces.shape)
+            rows = rows[torch.from_numpy(~near_copies(images, everybody.take(learnt), copy_filter))]
+        made.append(rows)
+    return _answers(store, made, parties, spaces)
+
+
+def _samples(path: Path, *, num: int, seed: int) -> torch.Tensor:
+    return sample_own(load_generator(path).network, num=num, seed=seed).pixels
+
+
+def _answers(store: Store, made: list[torch.Tensor], parties: Parties, spaces: Spaces) -> dict[str, Shadows]:
+    answers = [answers_of(rows, parties, spaces) for rows in made]
     trained_on = _trained_on(store, store.generators, parties)
     return {name: Shadows(np.stack([one[name] for one in answers]), trained_on) for name in (answers or [{}])[0]}
 

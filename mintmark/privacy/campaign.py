@@ -1,14 +1,13 @@
 """One whole audit: the targets of all threat models, what the shadow models answer beside them, and all trials."""
 
 from collections.abc import Mapping
-from functools import partial
 from typing import NamedTuple, TypedDict
 
 from mintmark.classify.networks import Classifier
 from mintmark.data.images import ImageSet
 from mintmark.fidelity.copies import CopyFilter
 from mintmark.gan.family import AnyDiscriminator, AnyGenerator
-from mintmark.privacy.asked import Asked, ask_classifiers, ask_discriminators, ask_generators
+from mintmark.privacy.asked import Asked, ask_classifiers, ask_discriminators, ask_generators, ask_releases
 from mintmark.privacy.parties import Parties
 from mintmark.privacy.queries import Form
 from mintmark.privacy.spaces import Spaces
@@ -40,7 +39,14 @@ class Targets(NamedTuple):
 
 
 def ask_shadows(
-    store: Store, targets: Targets, attacked: Mapping[str, Parties], *, spaces: Spaces, plan: Plan, seed: int
+    store: Store,
+    targets: Targets,
+    attacked: Mapping[str, Parties],
+    *,
+    spaces: Spaces,
+    copy_filter: CopyFilter | None,
+    plan: Plan,
+    seed: int,
 ) -> Asked:
     """What the shadow models answer, asked just as the targets are.
 
@@ -49,14 +55,15 @@ def ask_shadows(
         targets: What is under attack.
         attacked: Who is, by threat model.
         spaces: Where the attacker measures.
+        copy_filter: What the release was filtered by, and so are its shadows'; None where it was not.
         plan: How attacks are run.
         seed: Of the samples.
     """
-    generators = partial(ask_generators, store, spaces=spaces, seed=seed)
-    known = targets.networks is not None
+    known, how = targets.networks is not None, {"spaces": spaces, "seed": seed}
+    own, num = plan.search.own_samples, len(targets.release)
     return Asked(
-        samples=generators(attacked["samples"], num=len(targets.release)),
-        generator=generators(attacked["generator"], num=plan.search.own_samples) if known else {},
+        samples=ask_releases(store, attacked["samples"], num=num, copy_filter=copy_filter, **how),
+        generator=ask_generators(store, attacked["generator"], num=own, **how) if known else {},
         classifier=ask_classifiers(store, attacked["classifier"], forms=targets.forms),
         discriminator=ask_discriminators(store, attacked["discriminator"]) if known else None,
     )

@@ -117,3 +117,34 @@ def detection_floor(
             first, last = (first, middle) if caught(middle) else (middle + 1, last)
         best = first, name
     return None if best is None else (grid[best[0]], best[1])
+
+
+def power_of(
+    shares: tuple[float, ...],
+    copies: dict[str, Scores],
+    *,
+    num_members: int,
+    num_attacks: int,
+    fpr: float,
+    level: float,
+    simulations: int,
+    seed: int,
+) -> dict[float, float]:
+    """How often leaks of these shares would be caught by the best single attack; see `detection_floor`."""
+    return {
+        share: max(
+            power(
+                share,
+                passed=passed_non_members(scores),
+                num_members=num_members,
+                num_non_members=len(scores.non_members),
+                num_attacks=num_attacks,
+                fpr=fpr,
+                level=level,
+                simulations=simulations,
+                rng=np.random.default_rng([seed, 4]),
+            )
+            for scores in copies.values()
+        )
+        for share in shares
+    }

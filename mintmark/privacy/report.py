@@ -14,6 +14,7 @@ from mintmark.privacy.blind import Blind
 from mintmark.privacy.chosen import chosen_measurements
 from mintmark.privacy.controls import Control, blind, conclusive, negative, positive
 from mintmark.privacy.detection import TESTS_PER_ATTACK, p_values
+from mintmark.privacy.floor import power_of
 from mintmark.privacy.one_run import OneRun
 from mintmark.privacy.rates import Scores, order_of_threshold
 from mintmark.privacy.rounding import DIGITS, LEVEL
@@ -28,6 +29,7 @@ from mintmark.privacy.summary import (
 from mintmark.privacy.trials import THREATS, Attacks, Trial
 
 CONTRADICTION = "contradiction"
+DOSES = (0.0, 0.001, 0.01, 0.1)  # shares of the members that a leaking generator would replay
 HEADLINES = ("auc_bound", "tpr_bound", "detection_floor")
 
 
@@ -103,6 +105,7 @@ def audit_report(
     trusted = conclusive(controls, threats=tuple(targets)) | dict.fromkeys(canaries.contradicted, False)
     planted = _first_plants(outcomes)
     closer: dict[str, dict[str, Any]] = {}
+    caught: dict[str, dict[str, float]] = {}
     gate: list[Measurement] = []
     attacks: list[Measurement] = []
     for threat in targets:
@@ -119,6 +122,7 @@ def audit_report(
                 control=trial.name,
             )
         )
+        caught[threat] = _caught(copies, targets[threat], precision=precision, seed=seed)
         further, closer[threat] = _closer(threat, targets[threat], groups[threat], seed=seed, control=trial.name)
         attacks += further
         attacks += attack_measurements(threat, rates[threat], targets[threat], precision=precision, control=trial.name)
@@ -135,6 +139,7 @@ def audit_report(
             "negative_control_level": negatives[0].level,
             "thresholds": _threshold_facts(targets, precision.fpr),
             "closer": closer,
+            "caught": caught,
             "detected": _detections(targets, fpr=precision.fpr),
             "canaries": canaries.facts,
             "contradicted": list(canaries.contradicted),
@@ -158,6 +163,21 @@ def _closer(
         worst_measurement(threat, name, worst, note=note, control=control) for name, (worst, note) in notes.items()
     ]
     return found, {"chosen": choice, **{name: worst_fact(worst) for name, (worst, _) in notes.items()}}
+
+
+def _caught(copies: Attacks, attacks: Attacks, *, precision: Precision, seed: int) -> dict[str, float]:
+    """How often this audit would catch a leak of some shares of the members, by the share; 0 is its false alarms."""
+    found = power_of(
+        DOSES,
+        copies,
+        num_members=min(len(scores.members) for scores in attacks.values()),
+        num_attacks=len(attacks),
+        fpr=precision.fpr,
+        level=1.0 - LEVEL,
+        simulations=precision.simulations,
+        seed=seed,
+    )
+    return {f"{share:g}": round(rate, DIGITS) for share, rate in found.items()}
 
 
 def _detections(targets: dict[str, Attacks], *, fpr: float) -> dict[str, float]:

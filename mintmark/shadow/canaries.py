@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from jaxtyping import Bool
 
-from mintmark.data.images import ImageSet, read_images, write_images
+from mintmark.data.images import ImageSet, read_images, together, write_images
 from mintmark.errors import BadInput
 
 KINDS = ("natural", "mislabelled", "noise")
@@ -70,13 +70,7 @@ def make_canaries(spare: ImageSet, *, num: int, rng: np.random.Generator) -> Can
 
 def planted_among(train: ImageSet, canaries: Canaries) -> ImageSet:
     """The training records with those canaries whose coins said so."""
-    chosen = canaries.images.take(canaries.planted)
-    return ImageSet(
-        ids=[*train.ids, *chosen.ids],
-        codes=np.concatenate([train.codes, chosen.codes]),
-        images=np.concatenate([train.images, chosen.images]),
-        classes=train.classes,
-    )
+    return together(train, canaries.images.take(canaries.planted))
 
 
 def write_canaries(folder: Path, canaries: Canaries) -> None:

@@ -206,3 +206,11 @@ def test_a_refuted_claim_is_a_contradiction_whatever_else_was_found():
     assert found.verdict == "contradiction"
     assert found.facts["conclusive"] == {"samples": False}
     assert found.facts["contradicted"] == ["samples"]
+
+
+def test_the_report_says_how_often_which_leak_would_be_caught():
+    caught = report({"a": fair(3)}, planted=leaky(2)).facts["caught"]["samples"]
+    assert list(caught) == ["0", "0.001", "0.01", "0.1"]
+    assert caught["0"] <= 0.15  # five in a hundred, and three standard errors of a hundred simulations
+    assert caught["0"] <= caught["0.01"] <= caught["0.1"]
+    assert caught["0.1"] == 1.0
