@@ -25,7 +25,7 @@ from mintmark.neighbours import nearest
 from mintmark.privacy.detection import detect
 from mintmark.privacy.rates import Scores
 from mintmark.privacy.replay import plant_copies, plant_near_copies
-from mintmark.privacy.samples import SMALLEST_DISTANCE, density_scores, neighbourhood_scores
+from mintmark.privacy.samples import SMALLEST_DISTANCE, neighbourhood_scores, release_density
 from mintmark.privacy.spaces import Spaces, open_spaces
 from mintmark.privacy.strangers import mixtures
 from mintmark.progress import track
@@ -54,17 +54,19 @@ class World(NamedTuple):
         bystanders: Of whom base releases are mixtures.
         spaces: Of the attacker.
         to_reference: Distances of the pool to the attacker's nearest record, in pixels and in features.
+        reference_density: The logarithm of the density of the attacker's records at each of the pool.
     """
 
     pool: ImageSet
     bystanders: ImageSet
     spaces: Spaces
     to_reference: tuple[np.ndarray, np.ndarray]
+    reference_density: np.ndarray
 
 
 def measure(data: Path, *, quick: bool, workers: int) -> tuple[list[Goal], dict[str, Any]]:
     """How often each leak is detected, and how often none is where there is none."""
-    sizes = Sizes(150, 150, 100, 3) if quick else Sizes(5000, 5000, 1500, 200)
+    sizes = Sizes(150, 150, 100, 3) if quick else Sizes(5000, 5000, 600, 200)
     recipe = replace(RECIPE, steps=5) if quick else RECIPE
     world = _world(data / "fashion-mnist", sizes, recipe)
     jobs = [partial(run, world, sizes, seed) for seed in range(sizes.runs)]
@@ -108,7 +110,7 @@ def _judged(
     views = {"pixels": lambda rows: rows, "features": world.spaces.features}
     seen = {name: view(queries) for name, view in views.items()}
     to_base = {name: _distances(seen[name], view(base_rows)) for name, view in views.items()}
-    components = world.spaces.components(queries), world.spaces.components(world.spaces.reference)
+    components = world.spaces.components(queries)
     judged = {}
     for plant, images in plants.items():
         rows = pixels(images.images) if len(images) else base_rows[:0]
@@ -121,8 +123,8 @@ def _judged(
             "nearest": -distances["pixels"],
             "calibrated": _ratio(world.to_reference[0][order], distances["pixels"]),
             "feature": _ratio(world.to_reference[1][order], distances["features"]),
-            "neighbourhood": neighbourhood_scores(components[0], made),
-            "density": density_scores(components[0], made, components[1]),
+            "neighbourhood": neighbourhood_scores(components, made),
+            "density": release_density(components, made) - world.reference_density[order],
         }
         attacks = {name: Scores(one[: sizes.members], one[sizes.members :]) for name, one in answers.items()}
         finding = detect(attacks, fpr=FPR, level=LEVEL)
@@ -138,7 +140,8 @@ def _world(folder: Path, sizes: Sizes, recipe: Recipe) -> World:
     spaces = open_spaces(reference, recipe=recipe, seed=0)
     queries = pixels(pool.images)
     in_features = spaces.features(queries), spaces.features(spaces.reference)
-    return World(pool, bystanders, spaces, (_distances(queries, spaces.reference), _distances(*in_features)))
+    density = release_density(spaces.components(queries), spaces.components(spaces.reference))
+    return World(pool, bystanders, spaces, (_distances(queries, spaces.reference), _distances(*in_features)), density)
 
 
 def _distances(queries: torch.Tensor, points: torch.Tensor) -> np.ndarray:
