@@ -1,6 +1,6 @@
 """Does the audit find what leaks, and nothing else? Every case, in one JSON line.
 
-python -m bench.privacy --data folder           all cases; the folder holds mnist/ and fashion-mnist/ as idx files
+python -m bench.privacy --data folder           all cases; the folder holds fashion-mnist/ (idx) and adult/
 python -m bench.privacy --case coverage --quick one case, with tiny numbers: proves that it runs
 """
 
@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bench.privacy import classifier, coverage, filter_strength, generators, known_leaks, mutations, prdc
+from bench.privacy import classifier, coverage, filter_strength, generators, known_leaks, mutations, neighbours, prdc
 from bench.reporting import Goal, finish
 
 Measured = tuple[list[Goal], dict[str, Any]]
@@ -25,12 +25,13 @@ WITH_DATA = {
     "known": known_leaks.measure,
     "classifier": classifier.measure,
     "generators": generators.measure,
+    "neighbours": neighbours.measure,
 }
 
 
 def main(
     *,
-    data: Annotated[Path | None, typer.Option(help="A folder with mnist/ and fashion-mnist/.")] = None,
+    data: Annotated[Path | None, typer.Option(help="A folder with fashion-mnist/ and adult/.")] = None,
     case: Annotated[list[str] | None, typer.Option(help="Of all cases, these alone.")] = None,
     quick: Annotated[bool, typer.Option(help="Tiny numbers: proves that it runs.")] = False,
     workers: Annotated[int, typer.Option(help="Jobs at a time, one thread each.")] = 2,
