@@ -16,7 +16,7 @@ from mintmark.privacy.controls import Control, blind, conclusive, negative, posi
 from mintmark.privacy.detection import TESTS_PER_ATTACK, p_values
 from mintmark.privacy.floor import power_of
 from mintmark.privacy.one_run import OneRun
-from mintmark.privacy.rates import Scores, order_of_threshold
+from mintmark.privacy.rates import Rates, Scores, order_of_threshold
 from mintmark.privacy.rounding import DIGITS, LEVEL
 from mintmark.privacy.subgroups import Groups, worst_fact, worst_measurement, worst_of
 from mintmark.privacy.summary import (
@@ -91,8 +91,9 @@ def audit_report(
         baseline: What the blind baseline found.
         groups: Of the records under attack, by threat model.
         spread: What was found on further targets.
-        canaries: What twins with canaries said. A claim of differential privacy that they refute makes the threat
-            model untrustworthy, and "contradiction" the verdict, whatever else was found.
+        canaries: What twins with canaries said. A claim of differential privacy that they refute makes the verdict
+            "contradiction", and no threat model trustworthy, whatever else was found: all that is released is made of
+            the same trainings.
         precision: How attacks are measured.
         false_failure: See `judge_controls`.
         seed: Of halves, bootstrap and simulations.
@@ -102,30 +103,21 @@ def audit_report(
     targets = targets_of(outcomes)
     rates = rates_of(targets, precision=precision, seed=seed)
     controls = judge_controls(outcomes, baseline, fpr=precision.fpr, false_failure=false_failure)
-    trusted = conclusive(controls, threats=tuple(targets)) | dict.fromkeys(canaries.contradicted, False)
+    trusted = conclusive(controls, threats=tuple(targets))
+    if canaries.contradicted:
+        trusted = dict.fromkeys(trusted, False)
     planted = _first_plants(outcomes)
     closer: dict[str, dict[str, Any]] = {}
     caught: dict[str, dict[str, float]] = {}
     gate: list[Measurement] = []
     attacks: list[Measurement] = []
-    for threat in targets:
+    for threat, own in targets.items():
         trial, copies = planted[threat]
-        gate += gate_measurements(threat, rates[threat], targets[threat], fpr=precision.fpr, control=trial.name)
-        gate.append(
-            floor_measurement(
-                threat,
-                copies,
-                num_attacks=len(targets[threat]),
-                num_members=min(len(scores.members) for scores in targets[threat].values()),
-                precision=precision,
-                seed=seed,
-                control=trial.name,
-            )
-        )
-        caught[threat] = _caught(copies, targets[threat], precision=precision, seed=seed)
-        further, closer[threat] = _closer(threat, targets[threat], groups[threat], seed=seed, control=trial.name)
-        attacks += further
-        attacks += attack_measurements(threat, rates[threat], targets[threat], precision=precision, control=trial.name)
+        how = {"precision": precision, "control": trial.name}
+        gate += _gate(threat, rates[threat], own, copies, seed=seed, **how)
+        caught[threat] = _caught(copies, own, precision=precision, seed=seed)
+        further, closer[threat] = _closer(threat, own, groups[threat], seed=seed, control=trial.name)
+        attacks += [*further, *attack_measurements(threat, rates[threat], own, **how)]
     negatives = [control for control in controls if control.kind == "negative"]
     return Report(
         stage="audit",
@@ -147,6 +139,31 @@ def audit_report(
         },
         cost=cost,
     )
+
+
+def _gate(
+    threat: str,
+    rates: dict[str, Rates],
+    attacks: Attacks,
+    copies: Attacks,
+    *,
+    precision: Precision,
+    seed: int,
+    control: str,
+) -> list[Measurement]:
+    """What release rules judge of one threat model: its bounds, and its detection floor."""
+    bounds = gate_measurements(threat, rates, attacks, fpr=precision.fpr, control=control)
+    num_members = min(len(scores.members) for scores in attacks.values())
+    floor = floor_measurement(
+        threat,
+        copies,
+        num_attacks=len(attacks),
+        num_members=num_members,
+        precision=precision,
+        seed=seed,
+        control=control,
+    )
+    return [*bounds, floor]
 
 
 def _closer(

@@ -202,10 +202,12 @@ def test_the_lower_rate_is_told_only_where_it_is_resolved():
 
 
 def test_a_refuted_claim_is_a_contradiction_whatever_else_was_found():
-    found = report({"a": fair(3)}, planted=leaky(2), canaries=OneRun((), ("samples",), {"samples": {"claimed": 1.0}}))
+    found = report(
+        {"a": fair(3)}, planted=leaky(2), canaries=OneRun((), ("discriminator",), {"discriminator": {"claimed": 1.0}})
+    )
     assert found.verdict == "contradiction"
     assert found.facts["conclusive"] == {"samples": False}
-    assert found.facts["contradicted"] == ["samples"]
+    assert found.facts["contradicted"] == ["discriminator"]
 
 
 def test_the_report_says_how_often_which_leak_would_be_caught():
