@@ -4,29 +4,36 @@ None unless asked for. In: `train` and `test`, which are the pool, and the recip
 `train_gan`. Out: the folder `models/`; see `mintmark.shadow.store`.
 """
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
+import torch
 
+from mintmark.classify.stacked import Lesson
+from mintmark.classify.training import Recipe
 from mintmark.data.images import ImageSet, read_images, together
+from mintmark.devices import DeviceName, pick_device
 from mintmark.errors import BadInput
 from mintmark.fan_out import fan_out
 from mintmark.files import whole_folder
 from mintmark.progress import track
+from mintmark.shadow import pace
 from mintmark.shadow.canaries import Canaries, make_canaries, planted_among, write_canaries
+from mintmark.shadow.classifiers import STACK, Job, Pupil, Taught, jobs_in_stacks, jobs_one_by_one
 from mintmark.shadow.coins import toss
+from mintmark.shadow.gans import train_shadow_gan
 from mintmark.shadow.recipes import classifier_recipe, gan_recipe, has_recipe, synthetic_records
 from mintmark.shadow.store import TWIN, gan_paths, write_coins, write_index
-from mintmark.shadow.training import train_shadow_classifier, train_shadow_gan, train_taught_classifier
 from tasks.engine import engine
 from tasks.params import main
 
 CLASSIFIER = Path("evaluate") / "classifier.safetensors"
 GENERATOR = Path("train_gan") / "generator.safetensors"
+Way = Literal["together", "one_by_one"]
+JOBS = {"together": jobs_in_stacks, "one_by_one": jobs_one_by_one}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,6 +44,8 @@ class Params:
         seed: Of coins, first weights and batches.
         threads: Threads of PyTorch in each worker.
         workers: Processes.
+        device: "auto" takes a GPU where there is one.
+        classifiers: Trained "together", in stacks, "one_by_one", or, "auto", whichever a short measurement finds faster.
         num_classifiers: Shadow classifiers; even, so that each record has models that were not trained on it.
         num_generators: Shadow GANs; likewise, though one alone can be trained.
         num_canaries: Records planted by coins in twins of the target's models; a multiple of three, 0 for no twins.
@@ -45,6 +54,8 @@ class Params:
     seed: int
     threads: int
     workers: int
+    device: DeviceName
+    classifiers: Literal["auto", "together", "one_by_one"]
     num_classifiers: int
     num_generators: int
     num_canaries: int
@@ -132,31 +143,50 @@ def _coins(params: Params, pool: ImageSet, *, taught: bool) -> dict[str, np.ndar
 def _train(shadows: _Shadows, params: Params, data_dir: Path, folder: Path) -> dict[str, Any]:
     """Train all, GANs before the classifiers that they teach; tells how."""
     facts: dict[str, Any] = {}
-    how = {"folder": folder, "threads": params.threads}
-    jobs: list[list[Callable[[], None]]] = [[], []]
+    how = {"folder": folder, "threads": params.threads, "device": pick_device(params.device)}
+    first: list[Job] = []
+    second: list[Job] = []
     if shadows.gans:
         gan = gan_recipe(data_dir / GENERATOR)
         facts["gan"] = asdict(gan)
         train_one = partial(train_shadow_gan, recipe=gan, **how)
-        jobs[0] += [
+        first += [
             partial(train_one, shadows.lessons[name], seed=_seed(params, 3) + place, name=name)
             for place, name in enumerate(shadows.gans)
         ]
     if shadows.classifiers:
         recipe = classifier_recipe(data_dir / CLASSIFIER)
-        facts["classifier"] = asdict(recipe) | {"synthetic_records": shadows.synthetic_records}
-        for place, name in enumerate(shadows.classifiers):
-            also, teacher = {"seed": _seed(params, 2) + place, "name": name, **how}, shadows.teacher(name)
-            if teacher is None or shadows.synthetic_records is None:
-                jobs[0].append(partial(train_shadow_classifier, shadows.lessons[name], recipe=recipe, **also))
-            else:
-                path, rows = gan_paths(folder, teacher)[0], shadows.synthetic_records
-                jobs[1].append(partial(train_taught_classifier, path, num_records=rows, recipe=recipe, **also))
+        way = _way(shadows, params, recipe, how["device"])
+        facts["classifier"] = asdict(recipe) | {"synthetic_records": shadows.synthetic_records, "trained": way}
+        pupils = [
+            _pupil(shadows, name, _seed(params, 2) + place, folder) for place, name in enumerate(shadows.classifiers)
+        ]
+        first += JOBS[way]([one for one in pupils if isinstance(one.source, ImageSet)], recipe=recipe, **how)
+        second += JOBS[way]([one for one in pupils if isinstance(one.source, Taught)], recipe=recipe, **how)
     with engine(workers=params.workers):
-        for some in jobs:
-            for _ in track(fan_out(some, workers=params.workers), "shadow-models", total=len(some)):
+        for jobs in (first, second):
+            for _ in track(fan_out(jobs, workers=params.workers), "shadow-models", total=len(jobs)):
                 pass
     return facts
+
+
+def _pupil(shadows: _Shadows, name: str, seed: int, folder: Path) -> Pupil:
+    teacher = shadows.teacher(name)
+    if teacher is None or shadows.synthetic_records is None:
+        return Pupil(name=name, seed=seed, source=shadows.lessons[name])
+    taught = Taught(generator_path=gan_paths(folder, teacher)[0], num_records=shadows.synthetic_records)
+    return Pupil(name=name, seed=seed, source=taught)
+
+
+def _way(shadows: _Shadows, params: Params, recipe: Recipe, device: torch.device) -> Way:
+    """How classifiers are trained: as asked, or as a measurement on the first stack finds faster."""
+    if params.classifiers != "auto":
+        return params.classifiers
+    torch.set_num_threads(params.threads)
+    some = [shadows.lessons[name] for name in shadows.classifiers[:STACK]]
+    lessons = [Lesson(*records.tensors(), seed) for seed, records in enumerate(some)]
+    speed = pace.measure(lessons, num_classes=len(some[0].classes), recipe=recipe, device=device)
+    return "together" if speed.pays else "one_by_one"
 
 
 def _seed(params: Params, *place: int) -> int:

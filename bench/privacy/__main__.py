@@ -11,7 +11,17 @@ from typing import Annotated, Any
 
 import typer
 
-from bench.privacy import classifier, coverage, filter_strength, generators, known_leaks, mutations, neighbours, prdc
+from bench.privacy import (
+    classifier,
+    coverage,
+    filter_strength,
+    generators,
+    known_leaks,
+    mutations,
+    neighbours,
+    prdc,
+    stacks,
+)
 from bench.reporting import Goal, finish
 
 Measured = tuple[list[Goal], dict[str, Any]]
@@ -26,6 +36,7 @@ WITH_DATA = {
     "classifier": classifier.measure,
     "generators": generators.measure,
     "neighbours": neighbours.measure,
+    "stacks": stacks.measure,
 }
 
 

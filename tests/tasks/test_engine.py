@@ -54,7 +54,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     yaml = YAML(typ="safe", pure=True)
     params = yaml.load(ROOT / "params.yaml")
     update(params, yaml.load(ROOT / "tests" / "tiny.yaml"))
-    update(params["shadow"], {"num_classifiers": 2, "num_generators": 2})
+    update(params["shadow"], {"num_classifiers": 2, "num_generators": 2, "classifiers": "one_by_one"})
     yaml.dump(params, folder / "params.yaml")
     for stage in BEFORE:
         run_stage(stage, folder)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -20,6 +21,7 @@ from mintmark.errors import BadInput
 from mintmark.gan.model import load_discriminator, load_generator, save_generator
 from mintmark.gan.networks import Generator
 from mintmark.shadow.canaries import read_canaries
+from mintmark.shadow.pace import Pace
 from mintmark.shadow.recipes import classifier_recipe, gan_recipe
 from mintmark.shadow.store import read_store
 from tasks.params import load
@@ -39,10 +41,11 @@ CONFIG = replace(
 )
 
 
-def params(**changes: int) -> Params:
+def params(**changes: Any) -> Params:
     return Params(
         **(
-            {"seed": 0, "threads": 1, "workers": 1, "num_classifiers": 0, "num_generators": 0, "num_canaries": 0}
+            {"seed": 0, "threads": 1, "workers": 1, "device": "cpu", "classifiers": "one_by_one"}
+            | {"num_classifiers": 0, "num_generators": 0, "num_canaries": 0}
             | changes
         )
     )
@@ -99,6 +102,25 @@ def test_shadows_are_really_trained_each_on_its_own_half(data_dir: Path):
     assert load_discriminator(store.discriminators["gan-0"]).network.shape == (8, 8, 1)
     index = json.loads((data_dir / "shadow" / "models" / "index.json").read_text())
     assert index["facts"]["classifier"]["augmentation"]["shift"] == 0.1
+
+
+def test_classifiers_trained_together_are_those_trained_one_by_one_up_to_rounding(data_dir: Path):
+    models, found = data_dir / "shadow" / "models", {}
+    for way in ("one_by_one", "together"):
+        run(params(num_classifiers=3, classifiers=way), data_dir)
+        assert json.loads((models / "index.json").read_text())["facts"]["classifier"]["trained"] == way
+        found[way] = [load_classifier(path).network.state_dict() for path in read_store(models).classifiers.values()]
+    for alone, stacked in zip(*found.values(), strict=True):
+        for name, tensor in alone.items():
+            torch.testing.assert_close(stacked[name], tensor, rtol=1e-2, atol=1e-3)
+
+
+@pytest.mark.parametrize(("seconds", "way"), [((2.0, 1.0), "together"), ((1.0, 2.0), "one_by_one")])
+def test_which_way_is_faster_is_measured(data_dir: Path, monkeypatch: pytest.MonkeyPatch, seconds, way: str):
+    monkeypatch.setattr("tasks.shadow.pace.measure", lambda *_, **__: Pace(*seconds))
+    run(params(num_classifiers=2, classifiers="auto"), data_dir)
+    index = json.loads((data_dir / "shadow" / "models" / "index.json").read_text())
+    assert index["facts"]["classifier"]["trained"] == way
 
 
 def test_the_same_params_give_the_same_bytes_and_another_seed_other_coins(data_dir: Path):
