@@ -20,6 +20,7 @@ from bench.privacy import (
     mutations,
     neighbours,
     prdc,
+    side_by_side,
     stacks,
 )
 from bench.reporting import Goal, finish
@@ -36,6 +37,7 @@ WITH_DATA = {
     "classifier": classifier.measure,
     "generators": generators.measure,
     "neighbours": neighbours.measure,
+    "peers": side_by_side.measure,
     "stacks": stacks.measure,
 }
 

@@ -53,9 +53,19 @@ class Sizes(NamedTuple):
 class Trained(NamedTuple):
     """What one model answers to the pool and to the attacker's reference, and how well it does on members and others."""
 
+    probabilities: np.ndarray
     answers: np.ndarray
     to_reference: np.ndarray
     accuracy: tuple[float, float]
+
+
+class Field(NamedTuple):
+    """All models, their answers as shadows of one another, and the classes of the pool and of the reference."""
+
+    models: list[Trained]
+    whole: Shadows
+    codes: np.ndarray
+    reference_codes: np.ndarray
 
 
 class Perceptron(Classifier):
@@ -75,6 +85,15 @@ class Perceptron(Classifier):
 def measure(data: Path, *, quick: bool, workers: int) -> tuple[list[Goal], dict[str, Any]]:
     """AUC and rates of every attack over all targets."""
     sizes = Sizes(200, 8, 4, 2, 20) if quick else Sizes(2000, 40, 32, 4, 600)
+    field = prepare(data, sizes, workers=workers)
+    targets = [attack(place, field, sizes=sizes) for place in range(sizes.models)]
+    gap = mean(np.array([100 * (model.accuracy[0] - model.accuracy[1]) for model in field.models]))
+    table = {name: summarise([target[name] for target in targets]) for name in targets[0]}
+    return _goals(table, gap, sizes), {"table": table, "models": sizes.models, "pool": sizes.pool}
+
+
+def prepare(data: Path, sizes: Sizes, *, workers: int) -> Field:
+    """Train all models, each on its half of the pool."""
     everything = read(data / "fashion-mnist", "train")
     rows = np.random.default_rng(11).permutation(len(everything))
     pool, reference = (everything.take(part) for part in np.split(rows[: 2 * sizes.pool], 2))
@@ -82,13 +101,7 @@ def measure(data: Path, *, quick: bool, workers: int) -> tuple[list[Goal], dict[
     jobs = [partial(_train, pool, reference, mask, sizes, seed) for seed, mask in enumerate(trained_on)]
     models = list(track(fan_out(jobs, workers=workers), "perceptrons", total=len(jobs)))
     whole = Shadows(np.stack([model.answers for model in models]), trained_on)
-    targets = [
-        _attacks(place, models, whole, codes=(pool.codes, reference.codes), sizes=sizes)
-        for place in range(sizes.models)
-    ]
-    gap = mean(np.array([100 * (model.accuracy[0] - model.accuracy[1]) for model in models]))
-    table = {name: _row([target[name] for target in targets]) for name in targets[0]}
-    return _goals(table, gap, sizes), {"table": table, "models": sizes.models, "pool": sizes.pool}
+    return Field(models, whole, pool.codes, reference.codes)
 
 
 def _goals(table: dict[str, dict[str, list[float]]], gap: Any, sizes: Sizes) -> list[Goal]:
@@ -113,19 +126,24 @@ def _train(pool: ImageSet, reference: ImageSet, mask: np.ndarray, sizes: Sizes, 
     make = partial(Perceptron, pool.shape, len(pool.classes))
     images, codes = pool.tensors()
     network = train_classifier(images[mask], codes[mask], num_classes=10, recipe=recipe, seed=seed, make=make)
-    right = (logits(network, images).argmax(dim=1) == codes).numpy()
+    answers = logits(network, images)
+    right = (answers.argmax(dim=1) == codes).numpy()
     return Trained(
+        probabilities=answers.softmax(dim=1).numpy(),
         answers=confidence_scores(network, images, pool.codes),
         to_reference=confidence_scores(network, reference.tensors()[0], reference.codes),
         accuracy=(float(right[mask].mean()), float(right[~mask].mean())),
     )
 
 
-def _attacks(
-    place: int, models: list[Trained], whole: Shadows, *, codes: tuple[np.ndarray, np.ndarray], sizes: Sizes
-) -> dict[str, Scores]:
+def shadows_of(place: int, num_models: int) -> np.ndarray:
+    """All models but one and the twin of its coins."""
+    return np.array([row for row in range(num_models) if row not in {place, place ^ 1}])
+
+
+def attack(place: int, field: Field, *, sizes: Sizes) -> dict[str, Scores]:
     """Every attack on one target."""
-    others = np.array([row for row in range(sizes.models) if row not in {place, place ^ 1}])
+    models, whole, others = field.models, field.whole, shadows_of(place, sizes.models)
     many, few = (
         Shadows(whole.answers[rows], whole.trained_on[rows]) for rows in (others[: sizes.shadows], others[: sizes.few])
     )
@@ -134,9 +152,9 @@ def _attacks(
         "confidence": asked,
         "class confidence": class_confidence_scores(
             asked,
-            codes[0],
+            field.codes,
             reference_confidences=models[place].to_reference,
-            reference_codes=codes[1],
+            reference_codes=field.reference_codes,
             min_class_records=2,
         ),
         "shadow": shadow_scores(asked, many),
@@ -151,7 +169,7 @@ def _attacks(
     return {name: Scores(one[members], one[~members]) for name, one in found.items() if one is not None}
 
 
-def _row(targets: list[Scores]) -> dict[str, list[float]]:
+def summarise(targets: list[Scores]) -> dict[str, list[float]]:
     """Value and interval of the AUC (mean over targets) and of the rates, with the targets' spread of the AUC."""
     rng = np.random.default_rng(0)
     drawn = [_figures(targets)]

@@ -42,13 +42,9 @@ CONFIG = replace(
 
 
 def params(**changes: Any) -> Params:
-    return Params(
-        **(
-            {"seed": 0, "threads": 1, "workers": 1, "device": "cpu", "classifiers": "one_by_one"}
-            | {"num_classifiers": 0, "num_generators": 0, "num_canaries": 0}
-            | changes
-        )
-    )
+    none: dict[str, Any] = {"num_classifiers": 0, "num_generators": 0, "num_canaries": 0}
+    apart: dict[str, Any] = {"seed": 0, "threads": 1, "workers": 1, "device": "cpu", "classifiers": "one_by_one"}
+    return Params(**(apart | none | changes))
 
 
 @pytest.fixture
