@@ -4,17 +4,11 @@ python -m bench.utility --data folder           all cases; the folder holds mnis
 python -m bench.utility --case known --quick    one case, with tiny recipes: proves that it runs
 """
 
-from collections.abc import Callable
-from functools import partial
-from pathlib import Path
-from typing import Annotated, Any
-
 import typer
 
-from bench.reporting import Goal, finish
+from bench.cases import command
 from bench.utility import digits, fashion, known_answers, lesions, mnist, standalone, step
 
-Measured = tuple[list[Goal], dict[str, Any]]
 WITHOUT_DATA = {
     "known": known_answers.measure,
     "digits": digits.measure,
@@ -28,27 +22,5 @@ WITH_DATA = {
     "standalone-mnist": standalone.measure_mnist,
 }
 
-
-def main(
-    *,
-    data: Annotated[Path | None, typer.Option(help="A folder with mnist/ and fashion-mnist/.")] = None,
-    case: Annotated[list[str] | None, typer.Option(help="Of all cases, these alone.")] = None,
-    quick: Annotated[bool, typer.Option(help="Tiny recipes: proves that it runs.")] = False,
-    workers: Annotated[int, typer.Option(help="Trainings at a time, one thread each.")] = 2,
-) -> None:
-    """Measure the cases; those that need data are left out where no folder is given."""
-    cases: dict[str, Callable[..., Measured]] = {**WITHOUT_DATA}
-    if data is not None:
-        cases |= {name: partial(measure, data) for name, measure in WITH_DATA.items()}
-    if unknown := sorted(set(case or ()) - set(cases)):
-        raise typer.BadParameter(f"case: expected some of {sorted(cases)}, got {unknown}; some need --data")
-    goals: list[Goal] = []
-    details: dict[str, Any] = {"quick": quick}
-    for name in case or cases:
-        found, details[name] = cases[name](quick=quick, workers=workers)
-        goals += found
-    finish("utility", goals, details)
-
-
 if __name__ == "__main__":
-    typer.run(main)
+    typer.run(command("utility", without_data=WITHOUT_DATA, with_data=WITH_DATA))

@@ -1,11 +1,10 @@
 """Every case of the utility benchmark runs, with tiny recipes, and ends with its JSON line. What it finds then means nothing."""
 
-import gzip
 import json
 import os
-import struct
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +13,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-def write_idx(path: Path, values: np.ndarray) -> None:
-    header = struct.pack(f">BBBB{values.ndim}I", 0, 0, 8, values.ndim, *values.shape)
-    path.write_bytes(gzip.compress(header + values.astype(np.uint8).tobytes()))
-
-
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def data(tmp_path_factory: pytest.TempPathFactory, write_idx: Callable[[Path, np.ndarray], None]) -> Path:
     """Folders laid out as the published ones are, with a few random images."""
     root = tmp_path_factory.mktemp("data")
     rng = np.random.default_rng(0)

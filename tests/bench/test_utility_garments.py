@@ -1,7 +1,6 @@
 """The two cases on Fashion-MNIST: their figures on answers known by hand, and that both run."""
 
-import gzip
-import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +14,8 @@ from mintmark.errors import BadInput
 SHAPE = (12, 12)
 
 
-def write_idx(path: Path, values: np.ndarray) -> None:
-    header = struct.pack(f">BBBB{values.ndim}I", 0, 0, 8, values.ndim, *values.shape)
-    path.write_bytes(gzip.compress(header + values.astype(np.uint8).tobytes()))
-
-
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def data(tmp_path_factory: pytest.TempPathFactory, write_idx: Callable[[Path, np.ndarray], None]) -> Path:
     """A folder laid out as the published one is: every class is a bright bar of its own, under noise."""
     root = tmp_path_factory.mktemp("data")
     folder = root / "fashion-mnist"
