@@ -22,15 +22,14 @@ from mintmark.classify.training import Recipe, train_classifier
 from mintmark.data.images import ImageSet
 from mintmark.fan_out import fan_out
 from mintmark.intervals import auc, mean
-from mintmark.privacy.classifier import class_confidence_scores, shadow_scores
+from mintmark.privacy.classifier import ShadowAnswers, class_confidence_scores, shadow_scores
 from mintmark.privacy.likelihood import (
     lira_scores,
-    log_probabilities,
     offline_lira_scores,
     rmia_scores,
     shrunk_lira_scores,
 )
-from mintmark.privacy.queries import confidence_scores
+from mintmark.privacy.queries import Answers, ask, confidence_scores
 from mintmark.privacy.rates import Scores, freeze
 from mintmark.privacy.shadows import Shadows
 from mintmark.progress import track
@@ -54,7 +53,7 @@ class Trained(NamedTuple):
     """What one model answers to the pool and to the attacker's reference, and how well it does on members and others."""
 
     probabilities: np.ndarray
-    answers: np.ndarray
+    answers: Answers
     to_reference: np.ndarray
     accuracy: tuple[float, float]
 
@@ -63,7 +62,7 @@ class Field(NamedTuple):
     """All models, their answers as shadows of one another, and the classes of the pool and of the reference."""
 
     models: list[Trained]
-    whole: Shadows
+    whole: ShadowAnswers
     codes: np.ndarray
     reference_codes: np.ndarray
 
@@ -100,7 +99,8 @@ def prepare(data: Path, sizes: Sizes, *, workers: int) -> Field:
     trained_on = toss(pool.codes, num=sizes.models, seed=0)
     jobs = [partial(_train, pool, reference, mask, sizes, seed) for seed, mask in enumerate(trained_on)]
     models = list(track(fan_out(jobs, workers=workers), "perceptrons", total=len(jobs)))
-    whole = Shadows(np.stack([model.answers for model in models]), trained_on)
+    answers = zip(*(model.answers for model in models), strict=True)
+    whole = ShadowAnswers(*(Shadows(np.stack(part), trained_on) for part in answers))
     return Field(models, whole, pool.codes, reference.codes)
 
 
@@ -130,7 +130,7 @@ def _train(pool: ImageSet, reference: ImageSet, mask: np.ndarray, sizes: Sizes, 
     right = (answers.argmax(dim=1) == codes).numpy()
     return Trained(
         probabilities=answers.softmax(dim=1).numpy(),
-        answers=confidence_scores(network, images, pool.codes),
+        answers=ask(network, images, pool.codes),
         to_reference=confidence_scores(network, reference.tensors()[0], reference.codes),
         accuracy=(float(right[mask].mean()), float(right[~mask].mean())),
     )
@@ -145,9 +145,10 @@ def attack(place: int, field: Field, *, sizes: Sizes) -> dict[str, Scores]:
     """Every attack on one target."""
     models, whole, others = field.models, field.whole, shadows_of(place, sizes.models)
     many, few = (
-        Shadows(whole.answers[rows], whole.trained_on[rows]) for rows in (others[: sizes.shadows], others[: sizes.few])
+        ShadowAnswers(*(Shadows(part.answers[rows], part.trained_on[rows]) for part in whole))
+        for rows in (others[: sizes.shadows], others[: sizes.few])
     )
-    asked = models[place].answers
+    asked, likelihoods = models[place].answers
     found = {
         "confidence": asked,
         "class confidence": class_confidence_scores(
@@ -157,15 +158,15 @@ def attack(place: int, field: Field, *, sizes: Sizes) -> dict[str, Scores]:
             reference_codes=field.reference_codes,
             min_class_records=2,
         ),
-        "shadow": shadow_scores(asked, many),
-        "lira": lira_scores(asked, many),
-        "lira shrunk": shrunk_lira_scores(asked, many),
-        "lira offline": offline_lira_scores(asked, many),
-        "rmia": rmia_scores(log_probabilities(asked), many.map(log_probabilities)),
-        "lira of few": lira_scores(asked, few),
-        "rmia of few": rmia_scores(log_probabilities(asked), few.map(log_probabilities)),
+        "shadow": shadow_scores(asked, many.confidences),
+        "lira": lira_scores(asked, many.confidences),
+        "lira shrunk": shrunk_lira_scores(asked, many.confidences),
+        "lira offline": offline_lira_scores(asked, many.confidences),
+        "rmia": rmia_scores(likelihoods, many.log_likelihoods),
+        "lira of few": lira_scores(asked, few.confidences),
+        "rmia of few": rmia_scores(likelihoods, few.log_likelihoods),
     }
-    members = whole.trained_on[place]
+    members = whole.confidences.trained_on[place]
     return {name: Scores(one[members], one[~members]) for name, one in found.items() if one is not None}
 
 

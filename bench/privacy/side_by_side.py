@@ -85,10 +85,10 @@ def _theirs(
         codes=field.codes,
         target=field.models[place].probabilities,
         shadows=np.stack([field.models[row].probabilities for row in rows]),
-        trained_on=field.whole.trained_on[rows],
+        trained_on=field.whole.confidences.trained_on[rows],
     )
     took = answer(python, THEIRS, str(folder / "given.npz"), str(folder / "found.npz"), ",".join(KINDS))
-    members = field.whole.trained_on[place]
+    members = field.whole.confidences.trained_on[place]
     found = np.load(folder / "found.npz")
     return {f"art {kind}": Scores(found[kind][members], found[kind][~members]) for kind in KINDS}, took
 

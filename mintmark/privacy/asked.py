@@ -1,6 +1,6 @@
 """What the shadow models answer to the records under attack: loads each, asks it, and forgets it again."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,11 +13,12 @@ from mintmark.data.images import together
 from mintmark.evidence import Measurement
 from mintmark.fidelity.copies import CopyFilter, near_copies
 from mintmark.gan.model import load_discriminator, load_generator
+from mintmark.privacy.classifier import ShadowAnswers
 from mintmark.privacy.discriminator import logit_scores
 from mintmark.privacy.generator import sample_own
 from mintmark.privacy.likelihood import lira_scores
 from mintmark.privacy.parties import Parties
-from mintmark.privacy.queries import Form, confidence_scores
+from mintmark.privacy.queries import Form, ask
 from mintmark.privacy.samples import answers_of
 from mintmark.privacy.shadows import Shadows
 from mintmark.privacy.spaces import Spaces
@@ -30,12 +31,13 @@ class Asked(NamedTuple):
 
     samples: dict[str, Shadows]
     generator: dict[str, Shadows]
-    classifier: Shadows | None
+    classifier: ShadowAnswers | None
     discriminator: Shadows | None
 
     def spread(self) -> list[Measurement]:
         """What a likelihood ratio attack achieves on each shadow in turn; see `mintmark.privacy.targets`."""
-        of_networks = {"classifier": self.classifier, "discriminator": self.discriminator}
+        confidences = None if self.classifier is None else self.classifier.confidences
+        of_networks = {"classifier": confidences, "discriminator": self.discriminator}
         listed = [(threat, "lira", shadows) for threat, shadows in of_networks.items() if shadows is not None]
         for threat, by_question in (("samples", self.samples), ("generator", self.generator)):
             listed += [(threat, f"{question}_lira", shadows) for question, shadows in by_question.items()]
@@ -44,22 +46,27 @@ class Asked(NamedTuple):
         ]
 
 
-def ask_classifiers(store: Store, parties: Parties, *, forms: tuple[Form, ...]) -> Shadows | None:
-    """The confidence of every shadow classifier, asked in the given forms; None where there are none."""
-
-    def ask(path: Path) -> np.ndarray:
-        return confidence_scores(load_classifier(path).network, parties.tensors(), parties.codes(), forms=forms)
-
-    return _asked(store, store.classifiers, parties, ask)
+def ask_classifiers(store: Store, parties: Parties, *, forms: tuple[Form, ...]) -> ShadowAnswers | None:
+    """What every shadow classifier answers, asked in the given forms; None where there are none."""
+    if not store.classifiers:
+        return None
+    answers = [
+        ask(load_classifier(path).network, parties.tensors(), parties.codes(), forms=forms)
+        for path in store.classifiers.values()
+    ]
+    trained_on = _trained_on(store, store.classifiers, parties)
+    return ShadowAnswers(*(Shadows(np.stack(part), trained_on) for part in zip(*answers, strict=True)))
 
 
 def ask_discriminators(store: Store, parties: Parties) -> Shadows | None:
     """The logit of every shadow discriminator; None where there are none."""
-
-    def ask(path: Path) -> np.ndarray:
-        return logit_scores(load_discriminator(path).network, parties.tensors(), parties.codes())
-
-    return _asked(store, store.discriminators, parties, ask)
+    if not store.discriminators:
+        return None
+    answers = [
+        logit_scores(load_discriminator(path).network, parties.tensors(), parties.codes())
+        for path in store.discriminators.values()
+    ]
+    return Shadows(np.stack(answers), _trained_on(store, store.discriminators, parties))
 
 
 def ask_generators(store: Store, parties: Parties, *, spaces: Spaces, num: int, seed: int) -> dict[str, Shadows]:
@@ -100,14 +107,6 @@ def _answers(store: Store, made: list[torch.Tensor], parties: Parties, spaces: S
     answers = [answers_of(rows, parties, spaces) for rows in made]
     trained_on = _trained_on(store, store.generators, parties)
     return {name: Shadows(np.stack([one[name] for one in answers]), trained_on) for name in (answers or [{}])[0]}
-
-
-def _asked(
-    store: Store, paths: Mapping[str, Path], parties: Parties, ask: Callable[[Path], np.ndarray]
-) -> Shadows | None:
-    if not paths:
-        return None
-    return Shadows(np.stack([ask(path) for path in paths.values()]), _trained_on(store, paths, parties))
 
 
 def _trained_on(store: Store, paths: Mapping[str, Path], parties: Parties) -> Bool[np.ndarray, "shadows queries"]:

@@ -4,22 +4,30 @@ They can ask it for the logits of any image as often as they like. They ask of a
 data? Knows nothing of files, or of how the classifier was trained.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from jaxtyping import Float, Int64
 
 from mintmark.classify.networks import Classifier
 from mintmark.privacy.likelihood import (
     lira_scores,
-    log_probabilities,
     offline_lira_scores,
     refuse_own,
     rmia_scores,
     shrunk_lira_scores,
 )
 from mintmark.privacy.parties import Parties
-from mintmark.privacy.queries import Form, confidence_scores
+from mintmark.privacy.queries import Form, ask, confidence_scores
 from mintmark.privacy.rates import Scores
 from mintmark.privacy.shadows import Shadows
+
+
+class ShadowAnswers(NamedTuple):
+    """What shadow classifiers answer, of both parts of `mintmark.privacy.queries.Answers`."""
+
+    confidences: Shadows
+    log_likelihoods: Shadows
 
 
 def class_confidence_scores(
@@ -69,7 +77,7 @@ def attack_classifier(
     *,
     min_class_records: int,
     forms: tuple[Form, ...],
-    shadows: Shadows | None,
+    shadows: ShadowAnswers | None,
 ) -> dict[str, Scores]:
     """Every attack of this threat model that these parties and shadows allow; all under attack are labelled.
 
@@ -86,6 +94,7 @@ def attack_classifier(
         shadows: What shadow classifiers answer, asked in the same forms.
     """
     codes, reference = parties.codes(), parties.reference.labelled()
+    asked = ask(network, parties.tensors(), codes, forms=forms)
     confidences = confidence_scores(network, parties.tensors(), codes)
     found = {
         "confidence": confidences,
@@ -98,15 +107,15 @@ def attack_classifier(
         ),
     }
     if len(forms) > 1:
-        found["repeated"] = confidence_scores(network, parties.tensors(), codes, forms=forms)
+        found["repeated"] = asked.confidences
     if shadows is not None:
-        asked = found.get("repeated", confidences)
-        refuse_own(asked, shadows)
+        known = shadows.confidences
+        refuse_own(asked.confidences, known)
         found |= {
-            "shadow": shadow_scores(asked, shadows),
-            "lira": lira_scores(asked, shadows),
-            "lira_shrunk": shrunk_lira_scores(asked, shadows),
-            "lira_offline": offline_lira_scores(asked, shadows),
-            "rmia": rmia_scores(log_probabilities(asked), shadows.map(log_probabilities)),
+            "shadow": shadow_scores(asked.confidences, known),
+            "lira": lira_scores(asked.confidences, known),
+            "lira_shrunk": shrunk_lira_scores(asked.confidences, known),
+            "lira_offline": offline_lira_scores(asked.confidences, known),
+            "rmia": rmia_scores(asked.log_likelihoods, shadows.log_likelihoods),
         }
     return {name: parties.split(scores) for name, scores in found.items() if scores is not None}

@@ -15,6 +15,9 @@ from mintmark.classify.model import logits
 from mintmark.classify.networks import Classifier
 from mintmark.classify.policy import BLACK
 
+TEMPERATURE = (
+    2.0  # of the softmax, so that sure answers still differ (Zarifzadeh et al. 2024, the appendix on likelihoods)
+)
 LEAST_SHIFT = 0.5  # pixels; below, a shift rounds to none
 
 
@@ -24,6 +27,18 @@ class Form(NamedTuple):
     down: int
     right: int
     mirrored: bool
+
+
+class Answers(NamedTuple):
+    """What a classifier answers to records, the mean over the forms in which they were shown.
+
+    Attributes:
+        confidences: Log-odds of the true class; see `confidence_scores`.
+        log_likelihoods: The logarithm of its probability at `TEMPERATURE`.
+    """
+
+    confidences: Float[np.ndarray, " queries"]
+    log_likelihoods: Float[np.ndarray, " queries"]
 
 
 PLAIN_FORM = Form(0, 0, mirrored=False)
@@ -59,6 +74,30 @@ def shown_as(
     return found
 
 
+def ask(
+    network: Classifier,
+    images: Float[torch.Tensor, "queries channels height width"],
+    codes: Int64[np.ndarray, " queries"],
+    *,
+    forms: tuple[Form, ...] = (PLAIN_FORM,),
+) -> Answers:
+    """Ask for every image in every form, in eval mode.
+
+    From logits, so that no confidence saturates.
+
+    Args:
+        network: Whom to ask.
+        images: In [-1, 1].
+        codes: The true classes, as the attacker knows them.
+        forms: In which every image is shown.
+    """
+    answers = [logits(network, shown_as(images, form)) for form in forms]
+    return Answers(
+        confidences=np.mean([log_odds(one, codes) for one in answers], axis=0),
+        log_likelihoods=np.mean([log_likelihoods(one, codes) for one in answers], axis=0),
+    )
+
+
 def confidence_scores(
     network: Classifier,
     images: Float[torch.Tensor, "queries channels height width"],
@@ -68,15 +107,9 @@ def confidence_scores(
 ) -> Float[np.ndarray, " queries"]:
     """Log-odds of the true class, log(p / (1 - p)), the mean over the forms (Carlini et al. 2022, equation 4).
 
-    From logits, so that no confidence saturates; the network answers in eval mode.
-
-    Args:
-        network: Whom to ask.
-        images: In [-1, 1].
-        codes: The true classes, as the attacker knows them.
-        forms: In which every image is shown.
+    The arguments are those of `ask`.
     """
-    return np.mean([log_odds(logits(network, shown_as(images, form)), codes) for form in forms], axis=0)
+    return ask(network, images, codes, forms=forms).confidences
 
 
 def log_odds(
@@ -87,6 +120,14 @@ def log_odds(
     answers = answers.double()
     others = answers.scatter(1, own, -torch.inf).logsumexp(dim=1)
     return (answers.gather(1, own)[:, 0] - others).numpy()
+
+
+def log_likelihoods(
+    answers: Float[torch.Tensor, "queries classes"], codes: Int64[np.ndarray, " queries"]
+) -> Float[np.ndarray, " queries"]:
+    """Log p of the true class, from logits, with p = softmax(logits / `TEMPERATURE`)."""
+    own = torch.from_numpy(codes)[:, None]
+    return (answers.double() / TEMPERATURE).log_softmax(dim=1).gather(1, own)[:, 0].numpy()
 
 
 def _overlap(shift: int, side: int) -> tuple[slice, slice]:

@@ -17,7 +17,7 @@ from mintmark.classify.training import Recipe
 from mintmark.data.images import ImageSet
 from mintmark.fidelity.copies import CopyFilter
 from mintmark.gan.family import AnyDiscriminator, AnyGenerator
-from mintmark.privacy.classifier import attack_classifier
+from mintmark.privacy.classifier import ShadowAnswers, attack_classifier
 from mintmark.privacy.discriminator import attack_discriminator
 from mintmark.privacy.generator import Search, attack_generator, attack_own_samples, sample_own
 from mintmark.privacy.memorised import Drill, memorising_classifier, overfit_discriminator, random_labels
@@ -132,7 +132,7 @@ def classifier_trials(
     parties: Parties,
     *,
     forms: tuple[Form, ...],
-    shadows: Shadows | None,
+    shadows: ShadowAnswers | None,
     plan: Plan,
     seed: int,
 ) -> list[Trial]:

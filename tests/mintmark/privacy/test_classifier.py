@@ -7,10 +7,11 @@ from mintmark.classify.training import Recipe
 from mintmark.data.images import ImageSet
 from mintmark.errors import BadInput
 from mintmark.intervals import auc
-from mintmark.privacy.classifier import attack_classifier, class_confidence_scores, shadow_scores
+from mintmark.privacy.classifier import ShadowAnswers, attack_classifier, class_confidence_scores, shadow_scores
+from mintmark.privacy.likelihood import lira_scores, rmia_scores
 from mintmark.privacy.memorised import memorising_classifier, random_labels
 from mintmark.privacy.parties import Parties
-from mintmark.privacy.queries import PLAIN_FORM, Form, confidence_scores
+from mintmark.privacy.queries import PLAIN_FORM, Form, ask, confidence_scores
 from mintmark.privacy.shadows import Shadows
 
 
@@ -71,16 +72,17 @@ def test_repeated_questions_and_shadows_add_attacks_and_the_target_is_refused_am
     mine = confidence_scores(network, parties.tensors(), parties.codes(), forms=forms)
     trained_on = np.stack([np.arange(24) < 12, np.arange(24) >= 12] * 2)
     noise = np.random.default_rng(0).normal(size=(4, 24))
-    found = attack_classifier(
-        network, parties, min_class_records=2, forms=forms, shadows=Shadows(mine + noise, trained_on)
-    )
+    shadows = ShadowAnswers(Shadows(mine + noise, trained_on), Shadows(mine - noise, trained_on))
+    found = attack_classifier(network, parties, min_class_records=2, forms=forms, shadows=shadows)
     asked = {"confidence", "class_confidence", "repeated"}
     assert set(found) == asked | {"shadow", "lira", "lira_shrunk", "lira_offline", "rmia"}
     assert np.concatenate(found["repeated"]) == pytest.approx(mine)
+    tempered = ask(network, parties.tensors(), parties.codes(), forms=forms).log_likelihoods
+    assert np.concatenate(found["rmia"]) == pytest.approx(rmia_scores(tempered, shadows.log_likelihoods))
+    assert np.concatenate(found["lira"]) == pytest.approx(lira_scores(mine, shadows.confidences))
+    own = shadows._replace(confidences=Shadows(mine + 0 * noise, trained_on))
     with pytest.raises(BadInput, match="it is the target"):
-        attack_classifier(
-            network, parties, min_class_records=2, forms=forms, shadows=Shadows(mine + 0 * noise, trained_on)
-        )
+        attack_classifier(network, parties, min_class_records=2, forms=forms, shadows=own)
 
 
 def test_random_labels_are_another_draw_of_the_same_classes(digits: ImageSet):

@@ -7,7 +7,16 @@ from torch import nn
 
 from mintmark.classify.augmentation import Augmentation
 from mintmark.classify.networks import SmallCNN
-from mintmark.privacy.queries import PLAIN_FORM, Form, confidence_scores, forms_like, log_odds, shown_as
+from mintmark.privacy.queries import (
+    PLAIN_FORM,
+    Form,
+    ask,
+    confidence_scores,
+    forms_like,
+    log_likelihoods,
+    log_odds,
+    shown_as,
+)
 
 
 def test_confidence_is_the_log_odds_of_the_true_class():
@@ -54,3 +63,20 @@ def test_a_network_in_training_mode_is_asked_in_eval_mode():
     expected = confidence_scores(network.eval(), images, codes)
     assert confidence_scores(network.train(), images, codes) == pytest.approx(expected)
     assert network.training
+
+
+def test_likelihoods_are_those_of_a_softmax_at_temperature_2():
+    answers = torch.tensor([[2.0, 0.0, -2.0], [100.0, 0.0, 0.0]])
+    found = log_likelihoods(answers, np.array([1, 0]))
+    assert found[0] == pytest.approx(-np.log(np.exp(1.0) + 1.0 + np.exp(-1.0)))
+    assert found[1] == pytest.approx(-2 * np.exp(-50.0))  # sure answers still differ from surer ones
+
+
+def test_both_answers_are_means_over_the_forms():
+    torch.manual_seed(0)
+    network, images, codes = SmallCNN((6, 6, 1), 3, 4).eval(), torch.rand(5, 1, 6, 6) * 2 - 1, np.arange(5) % 3
+    forms = (PLAIN_FORM, Form(1, 0, mirrored=False))
+    both = [ask(network, images, codes, forms=(form,)) for form in forms]
+    found = ask(network, images, codes, forms=forms)
+    assert found.confidences == pytest.approx(np.mean([one.confidences for one in both], axis=0))
+    assert found.log_likelihoods == pytest.approx(np.mean([one.log_likelihoods for one in both], axis=0))
