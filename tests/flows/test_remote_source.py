@@ -21,7 +21,7 @@ FLOW = (sys.executable, "-m", "flows.pipeline", "ingest", "--deploy-to", "")
 DVC = (sys.executable, "-m", "dvc")
 
 
-@pytest.fixture(params=["rclone", "moto"])
+@pytest.fixture(params=["rclone", pytest.param("moto", marks=pytest.mark.nightly)])
 def service(request, tmp_path: Path) -> Iterator[str]:
     """Where the service answers; it has one bucket, `bucket`."""
     if request.param == "moto":

@@ -18,7 +18,7 @@ from mintmark.errors import BadInput
 from tasks.engine import engine
 
 ROOT = Path(__file__).resolve().parents[2]
-BEFORE = ("ingest", "validate", "split", "train_gan", "generate", "anonymise")
+BEFORE = ("ingest", "validate", "split", "train_gan", "generate", "anonymise", "evaluate")
 pytestmark = [pytest.mark.pipeline, pytest.mark.timeout(600)]
 
 
@@ -49,7 +49,7 @@ def update(section: dict[str, Any], values: dict[str, Any]) -> None:
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with tiny params, in which every stage before the first fan-out has run."""
+    """A folder with tiny params, in which every stage before the shadow models has run."""
     folder = tmp_path_factory.mktemp("prepared")
     yaml = YAML(typ="safe", pure=True)
     params = yaml.load(ROOT / "params.yaml")
@@ -76,7 +76,7 @@ def fan_out(prepared: Path, folder: Path, *stages: str, **more: str) -> dict[str
 
 @pytest.fixture(scope="module")
 def on_loky(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    return fan_out(prepared, tmp_path_factory.mktemp("loky") / "run", "evaluate", "shadow")
+    return fan_out(prepared, tmp_path_factory.mktemp("loky") / "run", "shadow")
 
 
 @pytest.fixture(scope="module")
@@ -122,17 +122,19 @@ def test_a_dask_cluster_gives_the_same_bytes(
     prepared: Path, on_loky: dict[str, bytes], dask_scheduler: str, tmp_path: Path
 ):
     cluster = {"MINTMARK_ENGINE": "dask", "MINTMARK_ENGINE_ADDRESS": dask_scheduler}
-    assert fan_out(prepared, tmp_path / "run", "evaluate", "shadow", **cluster) == on_loky
+    assert fan_out(prepared, tmp_path / "run", "shadow", **cluster) == on_loky
 
 
 def test_ray_gives_the_same_bytes(prepared: Path, on_loky: dict[str, bytes], tmp_path: Path):
     pytest.importorskip("ray", reason="Ray is not installed")
-    assert fan_out(prepared, tmp_path / "run", "evaluate", "shadow", MINTMARK_ENGINE="ray") == on_loky
+    assert fan_out(prepared, tmp_path / "run", "shadow", MINTMARK_ENGINE="ray") == on_loky
 
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("name", ["dask", "ray"])
-def test_the_audit_gives_the_same_bytes_too(prepared: Path, dask_scheduler: str, tmp_path: Path, name: str):
+def test_the_contest_and_the_audit_give_the_same_bytes_too(
+    prepared: Path, dask_scheduler: str, tmp_path: Path, name: str
+):
     cluster = {"MINTMARK_ENGINE": name} | ({"MINTMARK_ENGINE_ADDRESS": dask_scheduler} if name == "dask" else {})
     stages = ("evaluate", "shadow", "audit")
     assert fan_out(prepared, tmp_path / "other", *stages, **cluster) == fan_out(prepared, tmp_path / "loky", *stages)

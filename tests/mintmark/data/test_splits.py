@@ -125,7 +125,7 @@ def blind_p_value(pixels: np.ndarray, codes: np.ndarray, member: np.ndarray) -> 
     return (1 + np.sum(np.array(dealt) >= blind_auc(pixels, member))) / 100
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.nightly) for seed in (1, 2))])
 def test_a_classifier_that_sees_the_record_alone_cannot_tell_members(digits, seed: int):
     parts = drawn(digits.codes, singles(len(digits)), seed=seed).parts
     chosen = np.isin(parts, [PARTS.index("train"), PARTS.index("test")])
