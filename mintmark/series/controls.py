@@ -79,13 +79,15 @@ def windowed_gaussian(values: Values, *, window: int, stride: int) -> Values:
     if stride < 1:
         raise BadInput(f"stride: expected at least 1, got {stride}")
     rows = np.arange(1, len(values))
-    ends, places = np.unique(
-        np.where(rows <= window, rows, window + (rows - window) // stride * stride), return_inverse=True
-    )
-    fits = [(seen.mean(), seen.std()) for end in ends for seen in [values[max(0, end - window) : end]]]
-    means, spreads = np.array(fits).reshape(-1, 2)[places].T
-    away = np.abs(values[1:] - means) / np.maximum(spreads, floors(values)[1:])
-    return np.append(np.full(min(1, len(values)), np.log(2)), -log_ndtr(-away))
+    ends = np.where(rows <= window, rows, window + (rows - window) // stride * stride)
+    begins = np.maximum(ends - window, 0)
+    moved = values - values[:1]  # sums of squares lose digits to a common offset
+    sums, squares = (np.append(0.0, np.cumsum(moved**power)) for power in (1, 2))
+    means = (sums[ends] - sums[begins]) / (ends - begins)
+    variances = (squares[ends] - squares[begins]) / (ends - begins) - means**2
+    spreads = np.maximum(np.sqrt(np.maximum(variances, 0.0)), floors(values)[1:])
+    surprise = -log_ndtr(-np.abs(moved[1:] - means) / spreads)
+    return np.append(np.full(min(1, len(values)), np.log(2)), surprise)
 
 
 def floors(values: Values) -> Values:
