@@ -235,11 +235,12 @@ def held_out_score(
     Raises:
         BadInput: a series has not one finite score for each row.
     """
+    whole = sweep(scores, labels, profile)
     raw = np.zeros(len(labels))
-    for left in range(len(labels)):
-        others = [place for place in range(len(labels)) if place != left]
-        threshold = best_threshold([scores[place] for place in others], [labels[place] for place in others], profile)
-        raw[left] = raw_score(scores[left], labels[left], profile, threshold=threshold)
+    for place, (some, label) in enumerate(zip(scores, labels, strict=True)):
+        alone = sweep([some], [label], profile)
+        own = alone.totals[np.searchsorted(-alone.thresholds, -whole.thresholds, side="right") - 1]
+        raw[place] = own[(whole.totals - own).round(9).argmax()]  # rounded: equal totals of the others stay equal
     return raw
 
 

@@ -153,6 +153,18 @@ def test_a_held_out_series_is_judged_at_the_threshold_of_the_others():
     assert raw.tolist() == [-2.0, 2.0]  # the first never reaches 10; the second passes 1
 
 
+def test_held_out_thresholds_are_those_of_a_sweep_without_the_series():
+    rng = np.random.default_rng(2)
+    labels = [LABELS, QUIET, LABELS, LABELS]
+    scores = [rng.random(label.num_rows) + label.inside for label in labels]
+    expected = []
+    for left in range(4):
+        others = [place for place in range(4) if place != left]
+        threshold = best_threshold([scores[one] for one in others], [labels[one] for one in others], STANDARD)
+        expected.append(raw_score(scores[left], labels[left], STANDARD, threshold=threshold))
+    np.testing.assert_allclose(held_out_score(scores, labels, STANDARD), expected, atol=1e-9)
+
+
 def test_a_corpus_without_windows_has_no_score():
     with pytest.raises(BadInput, match="at least one anomaly window in the corpus, got none"):
         nab_score([np.zeros(40)], [QUIET], STANDARD)
