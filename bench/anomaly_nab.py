@@ -1,8 +1,9 @@
 """Detectors of anomalies in series on the Numenta Anomaly Benchmark: all 58 series, its own score, three profiles.
 
-Every detector is judged twice: by its scores as they are, and rested, ranked among its own earlier scores and then
-silenced for a while after each alarm, as KNN-CAD is in the benchmark. The benchmark chooses the threshold on the very series that it scores, so each
-score is optimistic; `held_out` takes each series' threshold from the others. Intervals resample series.
+Every detector is judged twice: by its scores as they are, and rested: ranked among its own earlier scores and then silenced for
+a while after each alarm, as KNN-CAD is in the benchmark. The benchmark chooses the threshold on the very series that it
+scores, so each score is optimistic; `held_out` takes each series' threshold from the others. Neither undoes that the long
+memory was chosen among some 65 rules whose scores on this corpus had been seen (docs/decisions.md). Intervals resample series.
 
     python -m bench.anomaly_nab --data folder            the folder holds nab/data and nab/labels
     python -m bench.anomaly_nab --data folder --quick    six series: proves that it runs
@@ -40,7 +41,7 @@ SEED = 0
 QUICK = 6  # series
 RESAMPLES = 2_000
 LENGTH = 32  # the shortest probation, 169 rows, then still holds a hundred windows
-RECIPE = Recipe(steps=300, batch_size=64, learning_rate=3.0e-3, width=64, code=8)
+RECIPE = Recipe(steps=150, batch_size=64, learning_rate=3.0e-3, width=64, code=8)
 PUBLISHED = {"windowed_gaussian": 39.6, "knn_cad": 58.0}  # the benchmark's own table, standard profile
 
 
@@ -48,11 +49,6 @@ def rebuilt(values: Scores, probation_rows: int, *, train: Callable[[Windows], w
     """The scores of a network that learned the probation."""
     rows = values[:, None]
     return windows.fit(rows, num_normal=probation_rows, length=LENGTH, train=train).score(rows)
-
-
-def likelihood(values: Scores, probation_rows: int) -> Scores:
-    """The surprise at the long memory's scores."""
-    return surprise(long_memory(values, period=probation_rows), begin=probation_rows)
 
 
 DETECTORS: dict[str, Detector] = {
@@ -66,15 +62,16 @@ DETECTORS: dict[str, Detector] = {
     "gan": partial(rebuilt, train=partial(gan.train, recipe=RECIPE, feature_weight=1.0, seed=SEED)),
     "knn_cad": lambda values, rows: knn_cad(values, period=rows),
     "long_memory": lambda values, rows: long_memory(values, period=rows),
-    "likelihood": likelihood,
 }
 RANKED_ALREADY = {"knn_cad", "long_memory"}
 
 
 def scores_of(series: LabelledSeries) -> dict[str, Scores]:
-    """Every detector's scores of one series, on one thread."""
+    """Every detector's scores of one series, on one thread; the likelihood is that of the long memory's scores."""
     torch.set_num_threads(1)
-    return {name: detect(series.values, probation(len(series.values))) for name, detect in DETECTORS.items()}
+    period = probation(len(series.values))
+    scores = {name: detect(series.values, period) for name, detect in DETECTORS.items()}
+    return {**scores, "likelihood": surprise(scores["long_memory"], begin=period)}
 
 
 def rested(scores: Scores, *, name: str) -> Scores:
@@ -119,18 +116,20 @@ def resampled(raw: Float[np.ndarray, " series"], labels: Sequence[Labels]) -> Fl
 
 
 def goals_of(results: dict[str, dict[str, Any]], labels: Sequence[Labels]) -> list[Goal]:
-    """What the long memory is held against: a score of 58, and the best control under the same rest."""
+    """What the long memory is held against: a score of 58, the best control under the same rest, and the published memory."""
     best = results["long_memory, rested"]
-    rivals = [f"{name}, rested" for name in ("random", "first_difference", "moving_z_score", "windowed_gaussian")]
-    rival = max(rivals, key=lambda name: results[name]["standard"])
-    ahead = resampled(best["raw"], labels) - resampled(results[rival]["raw"], labels)
-    ends = float(np.quantile(ahead, 0.025)), float(np.quantile(ahead, 0.975))
-    lead = best["standard"] - results[rival]["standard"]
-    return [
+    controlled = [f"{name}, rested" for name in ("random", "first_difference", "moving_z_score", "windowed_gaussian")]
+    rivals = [max(controlled, key=lambda name: results[name]["standard"]), "knn_cad, rested"]
+    goals = [
         at_least(58.0, "long memory, rested, standard profile", best["standard"], best["interval"], unit="points"),
         at_least(58.0, "the same, held out", best["held_out"], best["held_out_interval"], unit="points"),
-        at_least(0.0, f"its lead over {rival}", lead, ends, unit="points"),
     ]
+    for rival in rivals:
+        ahead = resampled(best["raw"], labels) - resampled(results[rival]["raw"], labels)
+        ends = float(np.quantile(ahead, 0.025)), float(np.quantile(ahead, 0.975))
+        lead = best["standard"] - results[rival]["standard"]
+        goals.append(at_least(0.0, f"its lead over {rival}", lead, ends, unit="points"))
+    return goals
 
 
 def show(results: dict[str, dict[str, Any]]) -> None:
@@ -162,25 +161,14 @@ def main(
     done = zip(longest_first, track(fan_out(jobs, workers=workers), "series", total=len(jobs)), strict=True)
     of_series = [scores for _, scores in sorted(done, key=lambda pair: pair[0])]
     labels, results = [one.labels for one in corpus], {}
-    for name in DETECTORS:
+    for name in of_series[0]:
         plain = [scores[name] for scores in of_series]
         results[name] = judged(plain, labels)
         results[f"{name}, rested"] = judged([rested(one, name=name) for one in plain], labels)
     show(results)
     goals = goals_of(results, labels)
     details = {name: {key: value for key, value in one.items() if key != "raw"} for name, one in results.items()}
-    chance = sum(label.inside.sum() for label in labels) / sum(label.num_rows for label in labels)
-    finish(
-        "anomaly_nab",
-        goals,
-        {
-            "quick": quick,
-            "series": len(corpus),
-            "windows_rate": float(chance),
-            "published": PUBLISHED,
-            "detectors": details,
-        },
-    )
+    finish("anomaly_nab", goals, {"quick": quick, "series": len(corpus), "published": PUBLISHED, "detectors": details})
 
 
 if __name__ == "__main__":

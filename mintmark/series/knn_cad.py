@@ -49,7 +49,7 @@ def knn_cad(values: Values, *, period: int, num_rows: int = NUM_ROWS, num_neighb
     num_training = _require(values, period=period, num_rows=num_rows, num_neighbours=num_neighbours)
     if len(values) < period:
         return np.zeros(len(values))
-    points = np.lib.stride_tricks.sliding_window_view(values, num_rows)
+    points = _points(values, num_rows)
     strange = [_among_themselves(_turned(points[:num_training], _metric(points[:num_training])), num_neighbours)]
     for first, behind in _renewals(len(values), period):
         oldest = np.maximum(0, np.arange(first + 1, behind + 1) - 2 * period)
@@ -83,7 +83,7 @@ def long_memory(
     num_training = _require(values, period=period, num_rows=num_rows, num_neighbours=num_neighbours)
     if len(values) < period:
         return np.zeros(len(values))
-    points = np.lib.stride_tricks.sliding_window_view(values, num_rows)
+    points = _points(values, num_rows)
     strange = [_among_themselves(points[:num_training], num_neighbours)]
     for first in range(num_training, len(points), BLOCK):
         ends = np.arange(first, min(first + BLOCK, len(points))) - num_rows + 1
@@ -102,6 +102,11 @@ def _require(values: Values, *, period: int, num_rows: int, num_neighbours: int)
             f"{num_neighbours}"
         )
     return period - num_rows
+
+
+def _points(values: Values, num_rows: int) -> Points:
+    """Every stretch of that many rows; laid out whole, which distances are a third faster on."""
+    return np.ascontiguousarray(np.lib.stride_tricks.sliding_window_view(values, num_rows))
 
 
 def _renewals(num_rows: int, period: int) -> Iterator[tuple[int, int]]:

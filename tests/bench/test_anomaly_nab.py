@@ -42,7 +42,7 @@ def test_it_ends_with_its_json_line(data: Path):
     )
     told = json.loads(done.stdout.splitlines()[-1])
     assert told["bench"] == "anomaly_nab"
-    assert len(told["goals"]) == 3
+    assert len(told["goals"]) == 4
     detectors = told["details"]["detectors"]
     assert detectors["null"]["standard"] == detectors["null, rested"]["standard"] == 0.0
     assert detectors["long_memory, rested"]["standard"] > 50.0
