@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 
 from mintmark.cluster.balance import Prices, restart_small
-from mintmark.cluster.clustering import Entry, Fit, require_distinct
+from mintmark.cluster.clustering import Entry, Fit, require_distinct, require_finite
 from mintmark.cluster.dti import DTI, Form
 from mintmark.cluster.kmeans import spread
 from mintmark.cluster.model import AffineClusters, background_of
@@ -95,7 +95,7 @@ def fit(images: Float[torch.Tensor, "n channels height width"], *, num_clusters:
         seed: Of the starts, the weights and the batches.
 
     Raises:
-        BadInput: there are fewer different images than clusters, or the loss left the finite numbers.
+        BadInput: there are fewer different images than clusters, a pixel is no finite number, or the loss left them.
     """
     steps = train(images, num_clusters=num_clusters, recipe=recipe, seed=seed)
     window, history, restarts, affine_steps, step = [], [], 0, 0, None
@@ -132,6 +132,7 @@ def train(
     images: Float[torch.Tensor, "n channels height width"], *, num_clusters: int, recipe: Recipe, seed: int
 ) -> Iterator[Step]:
     """Yield after every step; arguments and Raises as `fit`."""
+    require_finite(images)
     require_distinct(images, num_clusters=num_clusters)
     rng = torch.Generator().manual_seed(seed)
     centred = images - background_of(images)[:, None, None]

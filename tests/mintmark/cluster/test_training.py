@@ -92,6 +92,13 @@ def test_runaway_learning_rate_stops_with_one_line(shifted, recipe):
         fit(shifted[0], num_clusters=2, recipe=wild, seed=0)
 
 
+def test_pixel_that_is_no_number_is_refused(shifted, recipe):
+    images = shifted[0].clone()
+    images[7, 0, 4, 4] = float("nan")
+    with pytest.raises(BadInput, match="record 7: expected finite pixels, got others in 1 records"):
+        fit(images, num_clusters=2, recipe=recipe, seed=0)
+
+
 def test_identical_images_are_refused(recipe):
     with pytest.raises(BadInput, match="expected at least 2 different images for 2 clusters, got 1 among 9 records"):
         fit(torch.zeros(9, 1, 8, 8), num_clusters=2, recipe=recipe, seed=0)
