@@ -174,7 +174,7 @@ def improve(
     likelihoods = logs.logsumexp(dim=1)
     members = (logs - likelihoods[:, None]).exp()
     improved = _maximise(points, members, smallest=smallest)
-    restarts = _refill(points, improved, members.sum(dim=2), likelihoods)
+    restarts = refill(points, improved, members.sum(dim=2), likelihoods)
     return likelihoods.mean(dim=1) / points.shape[1], improved, restarts
 
 
@@ -186,8 +186,23 @@ def _maximise(points: torch.Tensor, members: torch.Tensor, *, smallest: float) -
     return Mixture(counts[:, :, 0] / len(points), means, variances.clamp(min=smallest))
 
 
-def _refill(points: torch.Tensor, mixture: Mixture, counts: torch.Tensor, likelihoods: torch.Tensor) -> int:
-    """Put each empty component, in place, at the image that its start explains worst, as wide as its others are."""
+def refill(
+    points: Float64[torch.Tensor, "n features"],
+    mixture: Mixture,
+    counts: Float64[torch.Tensor, "starts k"],
+    likelihoods: Float64[torch.Tensor, "starts n"],
+) -> int:
+    """Put each empty component, in place, at the image that its start explains worst, as wide as its others are.
+
+    Args:
+        points: The images' pixels.
+        mixture: Changed in place.
+        counts: How many images each component explains; less than `FEWEST` is empty.
+        likelihoods: The logarithm of each image's density under each start.
+
+    Returns:
+        How many components were empty.
+    """
     empty = counts < FEWEST
     for start in torch.nonzero(empty.any(dim=1))[:, 0].tolist():
         places = torch.nonzero(empty[start])[:, 0]
