@@ -18,7 +18,7 @@ import torch
 from mintmark.cluster import kmeans, training
 from mintmark.cluster.clustering import Assignment, Fit
 from mintmark.cluster.measurements import agreement, reach, resemblance, table
-from mintmark.cluster.model import AffineClusters, save_clusters
+from mintmark.cluster.model import TransformedClusters, save_clusters
 from mintmark.cluster.pictures import Bar, Row, draw_coverage, draw_prototypes
 from mintmark.cluster.scores import contingency, matching
 from mintmark.data.images import ImageSet, read_images, to_unit
@@ -196,7 +196,7 @@ def _report(
 
 
 def _save(folder: Path, fit: Fit, rows: list[dict[str, Any]]) -> None:
-    assert isinstance(fit.best, AffineClusters)
+    assert isinstance(fit.best, TransformedClusters)
     facts = {"records": [row["records"] for row in rows], "classes": [row["class"] for row in rows]}
     save_clusters(folder / "prototypes.safetensors", fit.best, facts=facts)
     with whole_file(folder / "history.csv") as partial:
