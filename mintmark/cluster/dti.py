@@ -14,7 +14,7 @@ from jaxtyping import Float, Int64
 from torch import nn
 from torch.nn import functional
 
-from mintmark.cluster.transformations.sequence import apply_all, named
+from mintmark.transformations.sequence import apply_all, named
 
 Offsets = tuple[Float[torch.Tensor, "starts k n _"], ...]  # of the first transformations of a sequence
 

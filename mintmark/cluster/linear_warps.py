@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from jaxtyping import Float64
 
-from mintmark.cluster.transformations import warp
+from mintmark.transformations.affine import warp
 
 
 def rotated_and_scaled(
@@ -34,7 +34,7 @@ class LinearWarps:
     """All warps of a set as one sparse matrix, and its adjoint.
 
     Attributes:
-        affines: The set, as `mintmark.cluster.transformations.warp` takes it.
+        affines: The set, as `mintmark.transformations.affine.warp` takes it.
     """
 
     def __init__(self, affines: Float64[torch.Tensor, "warps 6"], *, frame: tuple[int, int]) -> None:

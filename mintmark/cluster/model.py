@@ -15,8 +15,8 @@ from jaxtyping import Float, Int64
 from mintmark import weights
 from mintmark.cluster.clustering import Assignment
 from mintmark.cluster.dti import DTI, Form, Offsets
-from mintmark.cluster.transformations.sequence import undo_all
 from mintmark.errors import BadInput
+from mintmark.transformations.sequence import undo_all
 
 BLOCK_ELEMENTS = 1 << 24
 

@@ -16,9 +16,9 @@ from mintmark.cluster.clustering import Entry, Fit, require_distinct, require_fi
 from mintmark.cluster.dti import DTI, Form
 from mintmark.cluster.kmeans import spread
 from mintmark.cluster.model import TransformedClusters, background_of
-from mintmark.cluster.transformations.sequence import named
 from mintmark.errors import BadInput
 from mintmark.progress import track
+from mintmark.transformations.sequence import named
 
 CHECK_EVERY = 25  # steps between looks at the loss and at the clusters' sizes
 

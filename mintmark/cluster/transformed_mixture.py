@@ -17,7 +17,7 @@ from mintmark.cluster.clustering import Assignment
 from mintmark.cluster.gaussian_mixture import Mixture
 from mintmark.cluster.linear_warps import LinearWarps
 from mintmark.cluster.shifts import Shifts, spectrum
-from mintmark.cluster.transformations import inverse, warp
+from mintmark.transformations.affine import inverse, warp
 
 BLOCK_ELEMENTS = 1 << 22
 

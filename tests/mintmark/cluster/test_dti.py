@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from mintmark.cluster.dti import DTI, Form
-from mintmark.cluster.transformations.affine import identity, warp
-from mintmark.cluster.transformations.sequence import KNOWN, apply_all, named
+from mintmark.transformations.affine import identity, warp
+from mintmark.transformations.sequence import KNOWN, apply_all, named
 
 STARTS, CLUSTERS, IMAGES = 3, 4, 5
 SEQUENCES = [("affine",), ("colour", "projective", "morphological", "thin_plate_spline")]

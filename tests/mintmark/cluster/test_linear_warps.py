@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mintmark.cluster.linear_warps import LinearWarps, rotated_and_scaled
-from mintmark.cluster.transformations import warp
+from mintmark.transformations.affine import warp
 
 FRAME = (5, 6)
 

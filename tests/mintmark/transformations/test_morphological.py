@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from mintmark.cluster.transformations.morphological import STEEPEST, Morphological
+from mintmark.transformations.morphological import STEEPEST, Morphological
 
 
 def images(seed=0):

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.autograd import gradcheck
 
-from mintmark.cluster.transformations.sequence import KNOWN, apply_all, named, undo_all
 from mintmark.errors import BadInput
+from mintmark.transformations.sequence import KNOWN, apply_all, named, undo_all
 
 SIZE = {"affine": 0.1, "projective": 0.05, "thin_plate_spline": 0.02, "colour": 0.3, "morphological": 0.5}
 

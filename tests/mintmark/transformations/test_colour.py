@@ -2,7 +2,7 @@
 
 import torch
 
-from mintmark.cluster.transformations.colour import SMALLEST_GAIN, Colour
+from mintmark.transformations.colour import SMALLEST_GAIN, Colour
 
 
 def test_each_channel_has_its_gain_and_bias():

@@ -1,14 +1,14 @@
 """Affine transformations of images, and their inverses.
 
 An affine transformation is six numbers (a, b, c, d, e, f): the pixel at (x, y) of the result is read from
-(a x + b y + c, d x + e y + f) of the source, in the coordinates of `mintmark.cluster.transformations.grids`. Knows
+(a x + b y + c, d x + e y + f) of the source, in the coordinates of `mintmark.transformations.grids`. Knows
 nothing of clusters.
 """
 
 import torch
 from jaxtyping import Float
 
-from mintmark.cluster.transformations.grids import centres, read, read_each
+from mintmark.transformations.grids import centres, read, read_each
 
 IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 SMALLEST_DETERMINANT = 0.05  # an image shrunk twenty times over holds nothing to enlarge

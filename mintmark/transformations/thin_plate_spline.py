@@ -9,7 +9,7 @@ from functools import lru_cache
 import torch
 from jaxtyping import Float
 
-from mintmark.cluster.transformations.grids import centres, read, read_each
+from mintmark.transformations.grids import centres, read, read_each
 
 SIDE = 4
 UNDO_STEPS = (

@@ -6,12 +6,12 @@ from typing import Protocol, runtime_checkable
 import torch
 from jaxtyping import Float
 
-from mintmark.cluster.transformations.affine import Affine
-from mintmark.cluster.transformations.colour import Colour
-from mintmark.cluster.transformations.morphological import Morphological
-from mintmark.cluster.transformations.projective import Projective
-from mintmark.cluster.transformations.thin_plate_spline import ThinPlateSpline
 from mintmark.errors import BadInput
+from mintmark.transformations.affine import Affine
+from mintmark.transformations.colour import Colour
+from mintmark.transformations.morphological import Morphological
+from mintmark.transformations.projective import Projective
+from mintmark.transformations.thin_plate_spline import ThinPlateSpline
 
 
 @runtime_checkable

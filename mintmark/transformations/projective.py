@@ -7,8 +7,8 @@ Eight numbers, the first eight of a matrix whose last is 1: the pixel at (x, y) 
 import torch
 from jaxtyping import Float
 
-from mintmark.cluster.transformations.affine import SMALLEST_DETERMINANT
-from mintmark.cluster.transformations.grids import centres, read, read_each
+from mintmark.transformations.affine import SMALLEST_DETERMINANT
+from mintmark.transformations.grids import centres, read, read_each
 
 SMALLEST_DEPTH = 0.1  # a tenth of the middle's: nothing is read from at or beyond the horizon
 

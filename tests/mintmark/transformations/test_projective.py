@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from mintmark.cluster.transformations.affine import Affine
-from mintmark.cluster.transformations.projective import Projective, _places
+from mintmark.transformations.affine import Affine
+from mintmark.transformations.projective import Projective, _places
 
 
 def seeded(*size, seed=0):

@@ -3,9 +3,9 @@
 import torch
 from scipy.interpolate import RBFInterpolator
 
-from mintmark.cluster.transformations.affine import Affine
-from mintmark.cluster.transformations.grids import centres
-from mintmark.cluster.transformations.thin_plate_spline import ThinPlateSpline, _displacement, control_points
+from mintmark.transformations.affine import Affine
+from mintmark.transformations.grids import centres
+from mintmark.transformations.thin_plate_spline import ThinPlateSpline, _displacement, control_points
 
 
 def seeded(*size, seed=0):
