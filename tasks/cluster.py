@@ -1,4 +1,4 @@
-"""Clusters of the training records up to affine warps, what the release makes of them, and how real its records look.
+"""Clusters of the training records up to transformations, what the release makes of them, and how real it looks.
 
 In: `split/train.parquet`, `split/test.parquet` and `anonymise/release.parquet`. Out: the clusters as a model and as
 pictures, every record's cluster, the losses on the way, and a report. Fits on `train` alone; labels only score the
@@ -58,7 +58,7 @@ class Params:
         device: "auto" takes a GPU where there is one.
         num_clusters: How many; null for as many as there are classes.
         kmeans: How K-means is fitted.
-        dti: How the clusters up to affine warps are fitted.
+        dti: How the clusters up to transformations are fitted.
         regions: How the release is judged.
         fidelity: How its records are compared with real ones.
     """
