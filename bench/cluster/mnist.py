@@ -32,11 +32,11 @@ SCORED_EVERY = 200  # steps
 KMEANS = kmeans.Recipe(starts=10, steps=100)
 MIXTURE = gaussian_mixture.Recipe(starts=10, kmeans_steps=100, steps=50, tolerance=1e-5, smallest_deviation=0.25)
 RECIPE = training.Recipe(
-    starts=4,
+    starts=2,
     priced_starts=0.5,
     priced=0.6,
     price_rate=0.025,
-    steps=2000,
+    steps=1600,
     transformations=("affine", "thin_plate_spline"),
     identity_steps=400,
     plateau=0.02,

@@ -146,6 +146,25 @@ class DTI(nn.Module):
     def _answers(self, prototypes: torch.Tensor, offsets: Sequence[torch.Tensor]) -> torch.Tensor:
         return apply_all(self.transformations, prototypes, offsets)
 
+    def losses(
+        self,
+        images: Float[torch.Tensor, "n channels height width"],
+        *,
+        stage: int,
+        prices: Float[torch.Tensor, "starts k"],
+    ) -> tuple[Float[torch.Tensor, " starts"], Int64[torch.Tensor, "starts n"]]:
+        """Each start's loss, with gradient, and the cluster that each image chooses; prices enter the choice alone.
+
+        Args:
+            images: Background subtracted.
+            stage: How many transformations take part.
+            prices: What each cluster adds to its distances.
+        """
+        offsets = self.offsets(images, stage=stage)
+        distances = self.distances(images, tuple(one.detach() for one in offsets))
+        clusters = (distances + prices[:, :, None]).argmin(dim=1)
+        return self.errors(images, offsets, clusters).mean(dim=1), clusters
+
     def start(self, index: int) -> "DTI":
         """One start alone, with weights of its own."""
         alone = DTI(self.form, prototypes=self.prototypes[index, None].detach(), rng=torch.Generator())

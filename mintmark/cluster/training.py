@@ -4,15 +4,17 @@ All starts learn side by side, from the same batches, on equal schedules: untran
 one transformation more whenever the loss stops falling. Starts are compared by their final loss. Knows nothing of labels, files or pictures.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
+from torch import nn
 
-from mintmark.cluster.balance import Prices, restart_small
+from mintmark.cluster.balance import Clustered, Prices, restart_small
 from mintmark.cluster.clustering import Entry, Fit, require_distinct, require_finite
+from mintmark.cluster.curriculum import Curriculum
 from mintmark.cluster.dti import DTI, Form
 from mintmark.cluster.kmeans import spread
 from mintmark.cluster.model import TransformedClusters, background_of
@@ -79,7 +81,30 @@ class Recipe:
                 raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
 
 
-class Step(NamedTuple):
+@runtime_checkable
+class Learner(Clustered, Protocol):
+    """What learns side by side from the same batches: starts that share no parameter."""
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """All that is learnt."""
+        ...
+
+    def losses(
+        self,
+        images: Float[torch.Tensor, "n channels height width"],
+        *,
+        stage: int,
+        prices: Float[torch.Tensor, "starts k"],
+    ) -> tuple[Float[torch.Tensor, " starts"], Int64[torch.Tensor, "starts n"]]:
+        """Each start's loss, at least 0 and with gradient, and each image's cluster, of which prices are to be paid."""
+        ...
+
+
+Network = TypeVar("Network", bound=Learner)
+
+
+@dataclass(frozen=True, slots=True)
+class Step(Generic[Network]):
     """One step of all starts, and the network, which learns on.
 
     Attributes:
@@ -93,7 +118,7 @@ class Step(NamedTuple):
     number: int
     stage: int
     losses: Float[torch.Tensor, " starts"]
-    network: DTI
+    network: Network
     restarts: int
 
 
@@ -109,7 +134,19 @@ def fit(images: Float[torch.Tensor, "n channels height width"], *, num_clusters:
     Raises:
         BadInput: there are fewer different images than clusters, a pixel is no finite number, or the loss left them.
     """
-    steps = train(images, num_clusters=num_clusters, recipe=recipe, seed=seed)
+    network, history, cost = follow(train(images, num_clusters=num_clusters, recipe=recipe, seed=seed), recipe)
+    background = background_of(images)
+    clusterings = [
+        TransformedClusters(network=network.start(start), background=background) for start in range(recipe.starts)
+    ]
+    assignments = [clustering.assign(images) for clustering in clusterings]
+    final = torch.stack([assignment.distances.mean() for assignment in assignments])
+    clusters = torch.stack([assignment.clusters for assignment in assignments])
+    return Fit(clusterings[int(final.argmin())], final, clusters, history, cost)
+
+
+def follow(steps: Iterable[Step[Network]], recipe: Recipe) -> tuple[Network, tuple[Entry, ...], dict[str, float]]:
+    """Take all steps: the network after them, the losses on the way, and what they cost."""
     names, window, history, restarts, step = ("identity", *recipe.transformations), [], [], 0, None
     joined = dict.fromkeys(recipe.transformations, 0)
     for step in track(steps, "cluster-steps", total=recipe.steps):
@@ -122,39 +159,49 @@ def fit(images: Float[torch.Tensor, "n channels height width"], *, num_clusters:
             history += [Entry(start, step.number, loss, names[step.stage]) for start, loss in enumerate(losses)]
             window.clear()
     assert step is not None
-    background = background_of(images)
-    clusterings = [
-        TransformedClusters(network=step.network.start(start), background=background) for start in range(recipe.starts)
-    ]
-    assignments = [clustering.assign(images) for clustering in clusterings]
-    final = torch.stack([assignment.distances.mean() for assignment in assignments])
-    return Fit(
-        clusterings[int(final.argmin())],
-        final,
-        torch.stack([assignment.clusters for assignment in assignments]),
-        tuple(history),
-        {
-            "steps": float(recipe.steps),
-            **{f"{name}_steps": float(count) for name, count in joined.items()},
-            "starts": float(recipe.starts),
-            "restarts": float(restarts),
-        },
-    )
+    cost = {
+        "steps": float(recipe.steps),
+        **{f"{name}_steps": float(count) for name, count in joined.items()},
+        "starts": float(recipe.starts),
+        "restarts": float(restarts),
+    }
+    return step.network, tuple(history), cost
 
 
 def train(
     images: Float[torch.Tensor, "n channels height width"], *, num_clusters: int, recipe: Recipe, seed: int
-) -> Iterator[Step]:
+) -> Iterator[Step[DTI]]:
     """Yield after every step; arguments and Raises as `fit`."""
     require_finite(images)
     require_distinct(images, num_clusters=num_clusters)
     rng = torch.Generator().manual_seed(seed)
     centred = images - background_of(images)[:, None, None]
-    network = _network(centred, num_clusters=num_clusters, recipe=recipe, rng=rng)
+    network = begin(centred, num_clusters=num_clusters, recipe=recipe, rng=rng)
+    yield from learn(network, centred, recipe=recipe, rng=rng)
+
+
+def learn(
+    network: Network, images: Float[torch.Tensor, "n channels height width"], *, recipe: Recipe, rng: torch.Generator
+) -> Iterator[Step[Network]]:
+    """Yield after every step.
+
+    Args:
+        network: Learns.
+        images: Background subtracted.
+        recipe: How.
+        rng: A CPU generator, of the batches and of restarts.
+
+    Raises:
+        BadInput: the loss left the finite numbers.
+    """
+    starts, num_clusters = network.prototypes.shape[:2]
     optimiser, cooldown = _optimiser(network, recipe), int((1 - recipe.cooldown) * recipe.steps)
     prices = _prices(recipe, num_clusters=num_clusters, device=images.device)
-    sizes = torch.zeros(recipe.starts, num_clusters, dtype=torch.int64, device=images.device)
-    batches, curriculum = _batches(centred, size=recipe.batch_size, rng=rng), _Curriculum(recipe)
+    sizes = torch.zeros(starts, num_clusters, dtype=torch.int64, device=images.device)
+    batches = _batches(images, size=recipe.batch_size, rng=rng)
+    curriculum = Curriculum(
+        num_stages=len(recipe.transformations), longest=recipe.identity_steps, plateau=recipe.plateau, every=CHECK_EVERY
+    )
     for number in range(1, recipe.steps + 1):
         if number == cooldown + 1:
             for group in optimiser.param_groups:
@@ -173,42 +220,11 @@ def train(
         curriculum.advance(losses)
 
 
-class _Curriculum:
-    """Identity first; a transformation more when the mean loss over starts falls too little, or time is up.
-
-    Attributes:
-        stage: How many transformations take part; all at once where the recipe leaves the identity no step.
-    """
-
-    def __init__(self, recipe: Recipe) -> None:
-        self.stage = 0 if recipe.identity_steps else len(recipe.transformations)
-        self._recipe, self._steps, self._window, self._before = recipe, 0, [], float("inf")
-
-    def advance(self, losses: torch.Tensor) -> None:
-        if self.stage == len(self._recipe.transformations):
-            return
-        self._steps += 1
-        self._window.append(float(losses.mean()))
-        flat = False
-        if self._steps % CHECK_EVERY == 0:
-            now = sum(self._window) / len(self._window)
-            flat = now > (1 - self._recipe.plateau) * self._before
-            self._before = now
-            self._window.clear()
-        if flat or self._steps >= self._recipe.identity_steps:
-            self.stage += 1
-            self._steps, self._before = 0, float("inf")
-            self._window.clear()
-
-
 def _step(
-    network: DTI, optimiser: torch.optim.Adam, batch: torch.Tensor, *, prices: torch.Tensor, stage: int
+    network: Learner, optimiser: torch.optim.Adam, batch: torch.Tensor, *, prices: torch.Tensor, stage: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """One step of every start: its losses (S,), and how many images chose each of its clusters (S, K)."""
-    offsets = network.offsets(batch, stage=stage)
-    distances = network.distances(batch, tuple(one.detach() for one in offsets))
-    clusters = (distances + prices[:, :, None]).argmin(dim=1)
-    losses = network.errors(batch, offsets, clusters).mean(dim=1)
+    losses, clusters = network.losses(batch, stage=stage, prices=prices)
     if not torch.isfinite(losses).all():
         raise BadInput("the clusters' loss left the finite numbers: expected a learning_rate that it can follow")
     optimiser.zero_grad()
@@ -218,8 +234,8 @@ def _step(
     return losses.detach(), chosen
 
 
-def _network(images: torch.Tensor, *, num_clusters: int, recipe: Recipe, rng: torch.Generator) -> DTI:
-    """A network whose prototypes are k-means++ draws among the images."""
+def begin(images: torch.Tensor, *, num_clusters: int, recipe: Recipe, rng: torch.Generator) -> DTI:
+    """A network whose prototypes are k-means++ draws among the images, background subtracted."""
     prototypes = spread(images.flatten(1), num_clusters=num_clusters, starts=recipe.starts, rng=rng)
     channels, height, width = images.shape[1:]
     form = Form(
@@ -234,8 +250,8 @@ def _network(images: torch.Tensor, *, num_clusters: int, recipe: Recipe, rng: to
     return DTI(form, prototypes=unflattened, rng=rng).to(images.device)
 
 
-def _optimiser(network: DTI, recipe: Recipe) -> torch.optim.Adam:
-    others = [parameter for name, parameter in network.named_parameters() if name != "prototypes"]
+def _optimiser(network: Learner, recipe: Recipe) -> torch.optim.Adam:
+    others = [parameter for parameter in network.parameters() if parameter is not network.prototypes]
     groups = [
         {"params": [network.prototypes], "lr": recipe.prototype_learning_rate},
         {"params": others, "lr": recipe.learning_rate},

@@ -18,6 +18,7 @@ class Affine:
     """The six numbers, as offsets from the identity; a `Transformation`."""
 
     name = "affine"
+    moves_pixels = True
 
     def num_parameters(self, _channels: int, /) -> int:
         """Six, whatever the channels."""

@@ -17,6 +17,7 @@ class Projective:
     """The eight numbers, as offsets from the identity; a `Transformation`."""
 
     name = "projective"
+    moves_pixels = True
 
     def num_parameters(self, _channels: int, /) -> int:
         """Eight, whatever the channels."""

@@ -16,9 +16,15 @@ from mintmark.transformations.thin_plate_spline import ThinPlateSpline
 
 @runtime_checkable
 class Transformation(Protocol):
-    """A family of changes to images, each told by some numbers that are all 0 where nothing changes."""
+    """A family of changes to images, each told by some numbers that are all 0 where nothing changes.
+
+    Attributes:
+        name: What recipes call it.
+        moves_pixels: Whether it is a warp, that is linear in the image and changes no value but by interpolation.
+    """
 
     name: str
+    moves_pixels: bool
 
     def num_parameters(self, channels: int, /) -> int:
         """How many numbers tell one, for images of so many channels."""

@@ -21,6 +21,7 @@ class ThinPlateSpline:
     """Sixteen displacements along x, then sixteen along y, row by row; a `Transformation`."""
 
     name = "thin_plate_spline"
+    moves_pixels = True
 
     def num_parameters(self, _channels: int, /) -> int:
         """Thirty-two, whatever the channels."""
