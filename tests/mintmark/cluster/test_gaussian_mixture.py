@@ -122,25 +122,6 @@ def test_emptied_component_takes_the_image_that_is_explained_worst():
     assert last.model.means[0, :, 0].tolist() == pytest.approx([0.1, 5.0], abs=1e-6)
 
 
-def test_climb_stops_where_no_start_gains_but_not_after_a_restart():
-    tape = iter([(0.0, 0), (1.0, 0), (1.0, 1), (0.5, 0), (0.75, 0), (0.75, 0), (9.9, 0)])
-
-    def improve_by_tape(model):
-        value, restarts = next(tape)
-        return torch.tensor([value]).double(), model + 1, restarts
-
-    steps = list(climb(0, improve_by_tape, steps=10, tolerance=0.0))
-    assert [step.number for step in steps] == [1, 2, 3]
-    tape = iter([(0.0, 0), (1.0, 1), (0.5, 0), (0.75, 0), (0.75, 0), (9.9, 0)])
-    assert [step.before.item() for step in climb(0, improve_by_tape, steps=10, tolerance=0.0)] == [
-        0.0,
-        1.0,
-        0.5,
-        0.75,
-        0.75,
-    ]
-
-
 def test_best_is_the_likeliest_start_and_assigns_as_it_was_fitted(seen):
     found = fit(seen, num_clusters=5, recipe=RECIPE, seed=0)
     assigned = found.best.assign(seen)
