@@ -1,4 +1,4 @@
-"""Deep transformation-invariant mixtures of Gaussians (Monnier, Groueix and Aubry, NeurIPS 2020, section 3.2).
+"""Deep transformation-invariant mixtures of Gaussians (Monnier, Groueix and Aubry, NeurIPS 2020).
 
 An image is drawn from component k with weight pi_k, about the transformed prototype T(c_k), each pixel with a variance of
 its own. Warps carry the deviations along with the pixels; a floor is added to every variance. Responsibilities get no
@@ -78,7 +78,7 @@ class DTIMixture(nn.Module):
         stage: int,
         prices: Float[torch.Tensor, "starts k"],
     ) -> tuple[Float[torch.Tensor, " starts"], Int64[torch.Tensor, "starts n"]]:
-        """Each start's free energy, and each image's likeliest component (Neal and Hinton 1998, equation 7).
+        """Each start's free energy, and each image's likeliest component (Neal and Hinton 1998).
 
         Without prices it is the negative log-likelihood: nats a pixel, above the least that the floor allows. Prices are
         taken from the joint density where responsibilities are found, and nowhere else.

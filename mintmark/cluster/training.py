@@ -1,7 +1,8 @@
 """The fitting of transformation-invariant clusters: starts, curriculum, prices, restarts.
 
-All starts learn side by side, from the same batches, on equal schedules: untransformed prototypes first, then
-one transformation more whenever the loss stops falling. Starts are compared by their final loss. Knows nothing of labels, files or pictures.
+All starts learn side by side, from the same batches, on equal schedules: untransformed prototypes first, then one
+transformation more whenever the loss stops falling. Starts are compared by their final loss. Knows nothing of labels,
+files or pictures.
 """
 
 from collections.abc import Iterable, Iterator

@@ -49,6 +49,16 @@ def test_saved_clusters_answer_the_same_after_loading(tmp_path, transformations)
     assert torch.equal(loaded.align(seen, after.clusters), clusters.align(seen, before.clusters))
 
 
+def test_file_from_before_there_was_a_choice_of_transformations_is_affine(tmp_path):
+    clusters, seen = make(images(3), moved=0.2), images(7, seed=2)
+    save_clusters(tmp_path / "new.safetensors", clusters, facts={})
+    tensors, metadata = weights.load(tmp_path / "new.safetensors")
+    assert metadata["form"].pop("transformations") == ["affine"]
+    weights.save(tmp_path / "old.safetensors", tensors, metadata)
+    loaded, _ = load_clusters(tmp_path / "old.safetensors")
+    assert torch.equal(loaded.assign(seen).distances, clusters.assign(seen).distances)
+
+
 def test_file_of_another_model_is_refused(tmp_path):
     weights.save(tmp_path / "other.safetensors", {"weight": torch.zeros(1)}, {"model": "gan"})
     with pytest.raises(BadInput, match="expected a model 'dti', got 'gan'"):
