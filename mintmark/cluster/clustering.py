@@ -52,7 +52,7 @@ class Fit(NamedTuple):
 
     Attributes:
         best: The start of the lowest final loss.
-        losses: Each start's final loss over all images: the mean of `Assignment.distances`, or what a method says instead.
+        losses: Each start's final loss over all images: the mean of `Assignment.distances`, or what a method says.
         clusters: Each start's cluster of each image.
         history: Losses on the way.
         cost: Steps and counts, never seconds.

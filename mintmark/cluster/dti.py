@@ -1,8 +1,8 @@
 """The network of deep transformation-invariant K-means (Monnier, Groueix and Aubry, NeurIPS 2020).
 
 The loss of an image x is min_k || x - T(c_k; theta_k(x)) ||^2: each cluster k predicts from the image the
-transformations, in sequence, that bring its prototype c_k nearest to it. Several starts, which share nothing, run side by
-side in one program: every parameter leads with the start. Knows nothing of optimisers or labels.
+transformations, in sequence, that bring its prototype c_k nearest to it. Several starts, which share nothing, run side
+by side in one program: every parameter leads with the start. Knows nothing of optimisers or labels.
 """
 
 import math
@@ -45,8 +45,8 @@ class Form:
 class DTI(nn.Module):
     """Several starts (S) of K prototypes, one encoder a start, one head a cluster.
 
-    Images are taken with their background subtracted, since what is read from outside an image is 0. A head's last layers,
-    one a transformation, start at zero, so that every transformation starts as the identity.
+    Images are taken with their background subtracted, since what is read from outside an image is 0. A head's last
+    layers, one a transformation, start at zero, so that every transformation starts as the identity.
 
     Attributes:
         form: What rebuilds the network.

@@ -1,8 +1,8 @@
 """Deep transformation-invariant mixtures of Gaussians (Monnier, Groueix and Aubry, NeurIPS 2020).
 
-An image is drawn from component k with weight pi_k, about the transformed prototype T(c_k), each pixel with a variance of
-its own. Warps carry the deviations along with the pixels; a floor is added to every variance. Responsibilities get no
-gradient, which leaves that of the likelihood as it is. Knows nothing of labels.
+An image is drawn from component k with weight pi_k, about the transformed prototype T(c_k), each pixel with a variance
+of its own. Warps carry the deviations along with the pixels; a floor is added to every variance. Responsibilities get
+no gradient, which leaves that of the likelihood as it is. Knows nothing of labels.
 """
 
 import math
@@ -80,8 +80,8 @@ class DTIMixture(nn.Module):
     ) -> tuple[Float[torch.Tensor, " starts"], Int64[torch.Tensor, "starts n"]]:
         """Each start's free energy, and each image's likeliest component (Neal and Hinton 1998).
 
-        Without prices it is the negative log-likelihood: nats a pixel, above the least that the floor allows. Prices are
-        taken from the joint density where responsibilities are found, and nowhere else.
+        Without prices it is the negative log-likelihood: nats a pixel, above the least that the floor allows. Prices
+        are taken from the joint density where responsibilities are found, and nowhere else.
 
         Args:
             images: Background subtracted.

@@ -1,7 +1,7 @@
 """Gaussian mixtures with diagonal covariance by expectation-maximisation (Dempster, Laird and Rubin 1977).
 
-All starts run in one batch, and each begins with the partition that K-means found. The variance of every pixel has a floor, which is the maximum of
-the likelihood under that constraint, so the likelihood never falls; without a floor it has none. A component that
+All starts run in one batch, and each begins with the partition that K-means found. The variance of every pixel has a
+floor: without one the likelihood has no maximum, and under that constraint no step lets it fall. A component that
 explains less than half an image is emptied and takes the image that its start explains worst; only then may the
 likelihood fall. Sums are in double precision. Knows nothing of labels.
 """

@@ -1,8 +1,8 @@
 """All translations of images at once, by the fast Fourier transform.
 
 Images lie in a frame that is wider by the farthest shift on every side, so that what a translation carries around the
-frame's edge is always empty. Translations are numbered row by row, from the farthest up and left to the farthest down and
-right. Knows nothing of clusters.
+frame's edge is always empty. Translations are numbered row by row, from the farthest up and left to the farthest down
+and right. Knows nothing of clusters.
 """
 
 from dataclasses import dataclass

@@ -107,8 +107,8 @@ def densities(
 ) -> Callable[[Float64[torch.Tensor, "n channels h w"]], Logs]:
     """What answers log(weight of a component times the density at a frame under each transformation and its prior).
 
-    Squares of differences are multiplied out, so that the sums over pixels are one correlation of a frame and its square
-    with two patterns.
+    Squares of differences are multiplied out, so that the sums over pixels are one correlation of a frame and its
+    square with two patterns.
     """
     shifts, warps = transformations
     shape, outer = (channels, *shifts.frame), mixture.weights.shape

@@ -1,8 +1,8 @@
 """Soft dilation and erosion: a pixel becomes a weighted mean of its neighbourhood that leans to its extremes.
 
-y = sum_j w_j x_j exp(alpha x_j) / sum_j w_j exp(alpha x_j), over the 3 x 3 pixels around. A large alpha gives the largest
-of the neighbours that count (dilation), a large negative one the smallest (erosion), and zero their mean. The pixel
-itself always counts. Knows nothing of clusters.
+y = sum_j w_j x_j exp(alpha x_j) / sum_j w_j exp(alpha x_j), over the 3 x 3 pixels around. A large alpha gives the
+largest of the neighbours that count (dilation), a large negative one the smallest (erosion), and zero their mean. The
+pixel itself always counts. Knows nothing of clusters.
 """
 
 import torch

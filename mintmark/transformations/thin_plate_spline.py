@@ -1,4 +1,4 @@
-"""Thin plate splines (Bookstein 1989): 4 x 4 control points move, and the rest of the image with them, as smoothly as can be.
+"""Thin plate splines (Bookstein 1989): 4 x 4 control points move, and the rest of the image follows most smoothly.
 
 An offset is how far from a control point its pixel is read. The displacement between control points is linear in the
 offsets, so it is one fixed matrix, and no offset is no displacement. Knows nothing of clusters.
