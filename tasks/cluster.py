@@ -1,4 +1,4 @@
-"""Clusters of the training records up to affine warps, what the release makes of them, and how real its records look.
+"""Clusters of the training records up to transformations, what the release makes of them, and how real it looks.
 
 In: `split/train.parquet`, `split/test.parquet` and `anonymise/release.parquet`. Out: the clusters as a model and as
 pictures, every record's cluster, the losses on the way, and a report. Fits on `train` alone; labels only score the
@@ -18,7 +18,7 @@ import torch
 from mintmark.cluster import kmeans, training
 from mintmark.cluster.clustering import Assignment, Fit
 from mintmark.cluster.measurements import agreement, reach, resemblance, table
-from mintmark.cluster.model import AffineClusters, save_clusters
+from mintmark.cluster.model import TransformedClusters, save_clusters
 from mintmark.cluster.pictures import Bar, Row, draw_coverage, draw_prototypes
 from mintmark.cluster.scores import contingency, matching
 from mintmark.data.images import ImageSet, read_images, to_unit
@@ -58,7 +58,7 @@ class Params:
         device: "auto" takes a GPU where there is one.
         num_clusters: How many; null for as many as there are classes.
         kmeans: How K-means is fitted.
-        dti: How the clusters up to affine warps are fitted.
+        dti: How the clusters up to transformations are fitted.
         regions: How the release is judged.
         fidelity: How its records are compared with real ones.
     """
@@ -196,7 +196,7 @@ def _report(
 
 
 def _save(folder: Path, fit: Fit, rows: list[dict[str, Any]]) -> None:
-    assert isinstance(fit.best, AffineClusters)
+    assert isinstance(fit.best, TransformedClusters)
     facts = {"records": [row["records"] for row in rows], "classes": [row["class"] for row in rows]}
     save_clusters(folder / "prototypes.safetensors", fit.best, facts=facts)
     with whole_file(folder / "history.csv") as partial:

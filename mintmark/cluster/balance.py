@@ -7,10 +7,25 @@ constraint of equal sizes). Prices are lifted before the training ends, so the f
 some of the starts pay any, so that data of unequal classes find their unequal clusters: the final loss chooses.
 """
 
+from typing import Protocol, runtime_checkable
+
 import torch
 from jaxtyping import Float, Int64
+from torch import nn
 
-from mintmark.cluster.dti import DTI
+
+@runtime_checkable
+class Clustered(Protocol):
+    """What has clusters that can be restarted."""
+
+    @property
+    def prototypes(self) -> nn.Parameter:
+        """The clusters' pictures; leads with (start, cluster)."""
+        ...
+
+    def per_cluster(self) -> tuple[nn.Parameter, ...]:
+        """The parameters that belong to single clusters; each leads with (start, cluster)."""
+        ...
 
 
 class Prices:
@@ -36,7 +51,7 @@ class Prices:
 
 
 def restart_small(
-    network: DTI,
+    network: Clustered,
     optimiser: torch.optim.Adam,
     sizes: Int64[torch.Tensor, "starts k"],
     *,

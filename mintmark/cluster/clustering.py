@@ -52,7 +52,7 @@ class Fit(NamedTuple):
 
     Attributes:
         best: The start of the lowest final loss.
-        losses: Each start's final loss over all images: the mean of `Assignment.distances`.
+        losses: Each start's final loss over all images: the mean of `Assignment.distances`, or what a method says.
         clusters: Each start's cluster of each image.
         history: Losses on the way.
         cost: Steps and counts, never seconds.
@@ -63,6 +63,17 @@ class Fit(NamedTuple):
     clusters: Int64[torch.Tensor, "starts n"]
     history: tuple[Entry, ...]
     cost: dict[str, float]
+
+
+def require_finite(images: Float[torch.Tensor, "n channels height width"]) -> None:
+    """Refuse images that hold something else than numbers.
+
+    Raises:
+        BadInput: a pixel is infinite or not a number.
+    """
+    broken = torch.nonzero(~torch.isfinite(images.flatten(1)).all(dim=1))
+    if len(broken):
+        raise BadInput(f"record {int(broken[0])}: expected finite pixels, got others in {len(broken)} records")
 
 
 def require_distinct(images: Float[torch.Tensor, "n channels height width"], *, num_clusters: int) -> None:

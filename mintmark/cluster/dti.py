@@ -1,11 +1,12 @@
 """The network of deep transformation-invariant K-means (Monnier, Groueix and Aubry, NeurIPS 2020).
 
-The loss of an image x is min_k || x - T(c_k; theta_k(x)) ||^2: each cluster k predicts from the image
-the affine transformation that brings its prototype c_k nearest to it. Several starts, which share nothing, run side by
-side in one program: every parameter leads with the start. Knows nothing of optimisers or labels.
+The loss of an image x is min_k || x - T(c_k; theta_k(x)) ||^2: each cluster k predicts from the image the
+transformations, in sequence, that bring its prototype c_k nearest to it. Several starts, which share nothing, run side
+by side in one program: every parameter leads with the start. Knows nothing of optimisers or labels.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,7 +14,9 @@ from jaxtyping import Float, Int64
 from torch import nn
 from torch.nn import functional
 
-from mintmark.cluster.transformations import identity, warp
+from mintmark.transformations.sequence import apply_all, named
+
+Offsets = tuple[Float[torch.Tensor, "starts k n _"], ...]  # of the first transformations of a sequence
 
 PLACES = 4  # the encoder's features keep a 4x4 grid of places: where a stroke lies is what it must tell
 
@@ -28,6 +31,7 @@ class Form:
         width: Channels of the encoder's first convolution; the second has twice as many.
         num_features: What the encoder tells the heads.
         hidden: Hidden units of one cluster's head.
+        transformations: Their names, in sequence.
     """
 
     shape: tuple[int, int, int]
@@ -35,22 +39,24 @@ class Form:
     width: int
     num_features: int
     hidden: int
+    transformations: tuple[str, ...] = ("affine",)
 
 
 class DTI(nn.Module):
     """Several starts (S) of K prototypes, one encoder a start, one head a cluster.
 
-    Images are taken with their background subtracted, since what is read from outside an image is 0. A head's last layer
-    starts at zero, so that every transformation starts as the identity.
+    Images are taken with their background subtracted, since what is read from outside an image is 0. A head's last
+    layers, one a transformation, start at zero, so that every transformation starts as the identity.
 
     Attributes:
         form: What rebuilds the network.
         prototypes: (S, K, channels, height, width), background subtracted.
+        transformations: In sequence.
     """
 
     def __init__(self, form: Form, *, prototypes: torch.Tensor, rng: torch.Generator) -> None:
         super().__init__()
-        self.form = form
+        self.form, self.transformations = form, named(form.transformations)
         starts, clusters, channels = prototypes.shape[:3]
         width, hidden, read = form.width, form.hidden, 2 * form.width * PLACES * PLACES
         self.prototypes = nn.Parameter(prototypes.clone())
@@ -62,8 +68,10 @@ class DTI(nn.Module):
         self.features_bias = nn.Parameter(torch.zeros(starts, 1, form.num_features))
         self.hidden_weight = _drawn(starts, clusters, hidden, form.num_features, inputs=form.num_features, rng=rng)
         self.hidden_bias = nn.Parameter(torch.zeros(starts, clusters, 1, hidden))
-        self.affine_weight = nn.Parameter(torch.zeros(starts, clusters, 6, hidden))
-        self.affine_bias = nn.Parameter(torch.zeros(starts, clusters, 1, 6))
+        for one in self.transformations:
+            numbers = one.num_parameters(channels)
+            self.register_parameter(f"{one.name}_weight", nn.Parameter(torch.zeros(starts, clusters, numbers, hidden)))
+            self.register_parameter(f"{one.name}_bias", nn.Parameter(torch.zeros(starts, clusters, 1, numbers)))
 
     @property
     def num_starts(self) -> int:
@@ -72,10 +80,22 @@ class DTI(nn.Module):
 
     def per_cluster(self) -> tuple[nn.Parameter, ...]:
         """The parameters that belong to single clusters; each leads with (start, cluster)."""
-        return (self.prototypes, self.hidden_weight, self.hidden_bias, self.affine_weight, self.affine_bias)
+        last = (layer for one in self.transformations for layer in self.last_layer(one.name))
+        return (self.prototypes, self.hidden_weight, self.hidden_bias, *last)
 
-    def affines(self, images: Float[torch.Tensor, "n channels height width"]) -> Float[torch.Tensor, "starts k n 6"]:
-        """The transformation that each cluster of each start would apply to its prototype to meet each image."""
+    def last_layer(self, name: str) -> tuple[nn.Parameter, nn.Parameter]:
+        """The heads' weights (S, K, numbers, hidden) and biases (S, K, 1, numbers) of one transformation."""
+        return self.get_parameter(f"{name}_weight"), self.get_parameter(f"{name}_bias")
+
+    def offsets(self, images: Float[torch.Tensor, "n channels height width"], *, stage: int) -> Offsets:
+        """What tells the transformations by which each cluster of each start would bring its prototype to each image.
+
+        Args:
+            images: Background subtracted.
+            stage: How many of the transformations take part, from the first; the others are the identity.
+        """
+        if stage == 0:
+            return ()
         starts, num, stride = self.num_starts, len(images), 2 if min(images.shape[2:]) >= 4 * PLACES else 1
         maps = functional.relu(functional.conv2d(images, self.first_weight, self.first_bias, stride, padding=1))
         maps = functional.conv2d(maps, self.second_weight, self.second_bias, 2, padding=1, groups=starts)
@@ -85,45 +105,65 @@ class DTI(nn.Module):
         # All of a start's heads in one product, (S, n, K * hidden), then apart again.
         hidden = torch.bmm(features, self.hidden_weight.flatten(1, 2).transpose(1, 2))
         hidden = hidden.view(starts, num, -1, self.form.hidden).transpose(1, 2) + self.hidden_bias
-        return functional.relu(hidden) @ self.affine_weight.transpose(2, 3) + self.affine_bias + identity(hidden)
+        hidden, layers = functional.relu(hidden), [self.last_layer(one.name) for one in self.transformations[:stage]]
+        return tuple(hidden @ weight.transpose(2, 3) + bias for weight, bias in layers)
 
     @torch.no_grad()
     def distances(
-        self,
-        images: Float[torch.Tensor, "n channels height width"],
-        affines: Float[torch.Tensor, "starts k n 6"] | None,
+        self, images: Float[torch.Tensor, "n channels height width"], offsets: Offsets
     ) -> Float[torch.Tensor, "starts k n"]:
         """Mean squared difference per pixel of every image from every cluster's answer, without gradient.
 
         Args:
             images: Background subtracted.
-            affines: What `affines` returns for these images; None for untransformed prototypes.
+            offsets: What `offsets` returns for these images; none for untransformed prototypes.
         """
-        if affines is None:
+        if not offsets:
             flat = self.prototypes.flatten(2)
             return torch.cdist(flat, images.flatten(1).expand(len(flat), -1, -1)).square() / flat.shape[2]
-        answers = warp(self.prototypes.flatten(0, 1), affines.flatten(0, 1)).unflatten(0, self.prototypes.shape[:2])
-        return (answers - images).square().mean(dim=(3, 4, 5))
+        answers = self._answers(self.prototypes.flatten(0, 1)[:, None], [one.flatten(0, 1) for one in offsets])
+        return (answers.unflatten(0, self.prototypes.shape[:2]) - images).square().mean(dim=(3, 4, 5))
 
     def errors(
         self,
         images: Float[torch.Tensor, "n channels height width"],
-        affines: Float[torch.Tensor, "starts k n 6"] | None,
+        offsets: Offsets,
         clusters: Int64[torch.Tensor, "starts n"],
     ) -> Float[torch.Tensor, "starts n"]:
         """`distances` of each image from one chosen cluster of each start, with gradient.
 
         With the nearest cluster chosen this has the gradient of the minimum over clusters: where the minimum is reached
         by one cluster alone, its derivative is that cluster's, and the others do not enter (Danskin 1967). So all K are
-        warped without gradient, and one of them again with it.
+        transformed without gradient, and one of them again with it.
         """
         starts = torch.arange(self.num_starts, device=clusters.device)[:, None]
         answers = self.prototypes[starts, clusters]  # (S, n, channels, height, width)
-        if affines is not None:
-            columns = torch.arange(len(images), device=clusters.device)
-            chosen = affines[starts, clusters, columns]  # (S, n, 6)
-            answers = warp(answers.flatten(0, 1), chosen.reshape(-1, 1, 6)).view_as(answers)
+        columns = torch.arange(len(images), device=clusters.device)
+        chosen = [one[starts, clusters, columns].flatten(0, 1)[:, None] for one in offsets]  # (S * n, 1, numbers)
+        answers = self._answers(answers.flatten(0, 1)[:, None], chosen).view_as(answers)
         return (answers - images).square().mean(dim=(2, 3, 4))
+
+    def _answers(self, prototypes: torch.Tensor, offsets: Sequence[torch.Tensor]) -> torch.Tensor:
+        return apply_all(self.transformations, prototypes, offsets)
+
+    def losses(
+        self,
+        images: Float[torch.Tensor, "n channels height width"],
+        *,
+        stage: int,
+        prices: Float[torch.Tensor, "starts k"],
+    ) -> tuple[Float[torch.Tensor, " starts"], Int64[torch.Tensor, "starts n"]]:
+        """Each start's loss, with gradient, and the cluster that each image chooses; prices enter the choice alone.
+
+        Args:
+            images: Background subtracted.
+            stage: How many transformations take part.
+            prices: What each cluster adds to its distances.
+        """
+        offsets = self.offsets(images, stage=stage)
+        distances = self.distances(images, tuple(one.detach() for one in offsets))
+        clusters = (distances + prices[:, :, None]).argmin(dim=1)
+        return self.errors(images, offsets, clusters).mean(dim=1), clusters
 
     def start(self, index: int) -> "DTI":
         """One start alone, with weights of its own."""

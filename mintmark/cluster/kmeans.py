@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float, Int64
 
-from mintmark.cluster.clustering import Assignment, Entry, Fit, require_distinct
+from mintmark.cluster.clustering import Assignment, Entry, Fit, require_distinct, require_finite
 
 BLOCK_ELEMENTS = 1 << 24
 
@@ -59,8 +59,9 @@ def fit(images: Float[torch.Tensor, "n channels height width"], *, num_clusters:
     """Cluster images by their pixels.
 
     Raises:
-        BadInput: there are fewer different images than clusters.
+        BadInput: there are fewer different images than clusters, or a pixel is no finite number.
     """
+    require_finite(images)
     require_distinct(images, num_clusters=num_clusters)
     points = images.flatten(1)
     rng = torch.Generator().manual_seed(seed)

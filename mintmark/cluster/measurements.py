@@ -17,7 +17,7 @@ from mintmark.fidelity.regions import LEVEL, Judgement, Region, corrected
 from mintmark.intervals import Interval, mean, proportion
 
 SHUFFLES = 20
-WORDS = {"kmeans": "K-means", "dti": "clusters up to affine warps"}
+WORDS = {"kmeans": "K-means", "dti": "clusters up to transformations"}
 CHANCE = "chance_accuracy"
 WITHOUT = "missed_when_removed"
 DETECTABLE = "copies_detectable"

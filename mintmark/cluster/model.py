@@ -14,16 +14,16 @@ from jaxtyping import Float, Int64
 
 from mintmark import weights
 from mintmark.cluster.clustering import Assignment
-from mintmark.cluster.dti import DTI, Form
-from mintmark.cluster.transformations import inverse, warp
+from mintmark.cluster.dti import DTI, Form, Offsets
 from mintmark.errors import BadInput
+from mintmark.transformations.sequence import undo_all
 
 BLOCK_ELEMENTS = 1 << 24
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class AffineClusters:
-    """Clusters of images up to affine transformations; a `Clustering`.
+class TransformedClusters:
+    """Clusters of images up to transformations; a `Clustering`.
 
     Attributes:
         network: One start.
@@ -44,17 +44,21 @@ class AffineClusters:
         nearest = []
         for block in self._blocks(images):
             centred = block - self.background[:, None, None]
-            nearest.append(self.network.distances(centred, self.network.affines(centred))[0].min(dim=0))
+            nearest.append(self.network.distances(centred, self._offsets(centred))[0].min(dim=0))
         return Assignment(torch.cat([one.indices for one in nearest]), torch.cat([one.values for one in nearest]))
 
     @torch.no_grad()
     def align(
         self, images: Float[torch.Tensor, "n channels height width"], clusters: Int64[torch.Tensor, " n"]
     ) -> Float[torch.Tensor, "n channels height width"]:
-        """Each image under the inverse of the transformation that brings its cluster's prototype to it."""
+        """Each image with what brings its cluster's prototype to it undone, so far as each transformation can be."""
         centred = images - self.background[:, None, None]
-        affines = self.network.affines(centred)[0, clusters, torch.arange(len(images), device=clusters.device)]
-        return warp(centred, inverse(affines)[:, None])[:, 0] + self.background[:, None, None]
+        columns = torch.arange(len(images), device=clusters.device)
+        chosen = [one[0, clusters, columns] for one in self._offsets(centred)]
+        return undo_all(self.network.transformations, centred, chosen) + self.background[:, None, None]
+
+    def _offsets(self, centred: torch.Tensor) -> Offsets:
+        return self.network.offsets(centred, stage=len(self.network.transformations))
 
     def _blocks(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
         return images.split(max(1, BLOCK_ELEMENTS // max(1, self.network.prototypes[0].numel())))
@@ -68,7 +72,7 @@ def background_of(images: Float[torch.Tensor, "n channels height width"]) -> Flo
     return frame.transpose(0, 1).flatten(1).median(dim=1).values
 
 
-def save_clusters(path: Path, clusters: AffineClusters, *, facts: Mapping[str, Any]) -> None:
+def save_clusters(path: Path, clusters: TransformedClusters, *, facts: Mapping[str, Any]) -> None:
     """Write a clustering to one file.
 
     Args:
@@ -80,7 +84,7 @@ def save_clusters(path: Path, clusters: AffineClusters, *, facts: Mapping[str, A
     weights.save(path, tensors, {"model": "dti", "form": asdict(clusters.network.form), "facts": dict(facts)})
 
 
-def load_clusters(path: Path) -> tuple[AffineClusters, dict[str, Any]]:
+def load_clusters(path: Path) -> tuple[TransformedClusters, dict[str, Any]]:
     """The clustering and the facts in one file.
 
     Raises:
@@ -89,8 +93,11 @@ def load_clusters(path: Path) -> tuple[AffineClusters, dict[str, Any]]:
     tensors, metadata = weights.load(path)
     if metadata.get("model") != "dti":
         raise BadInput(f"{path}: expected a model 'dti', got {metadata.get('model')!r}")
-    form = Form(**{**metadata["form"], "shape": tuple(metadata["form"]["shape"])})
+    values: dict[str, Any] = {
+        name: tuple(one) if isinstance(one, list) else one for name, one in metadata["form"].items()
+    }
+    form = Form(**values)
     background = tensors.pop("background")
     network = DTI(form, prototypes=tensors["prototypes"], rng=torch.Generator())
     weights.fill(network, tensors, path)
-    return AffineClusters(network=network.eval(), background=background), metadata["facts"]
+    return TransformedClusters(network=network.eval(), background=background), metadata["facts"]

@@ -1,23 +1,27 @@
 """The fitting of transformation-invariant clusters: starts, curriculum, prices, restarts.
 
-All starts learn side by side, from the same batches, on equal schedules: untransformed prototypes first, affine ones once
-the loss stops falling. Starts are compared by their final loss. Knows nothing of labels, files or pictures.
+All starts learn side by side, from the same batches, on equal schedules: untransformed prototypes first, then one
+transformation more whenever the loss stops falling. Starts are compared by their final loss. Knows nothing of labels,
+files or pictures.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
+from torch import nn
 
-from mintmark.cluster.balance import Prices, restart_small
-from mintmark.cluster.clustering import Entry, Fit, require_distinct
+from mintmark.cluster.balance import Clustered, Prices, restart_small
+from mintmark.cluster.clustering import Entry, Fit, require_distinct, require_finite
+from mintmark.cluster.curriculum import Curriculum
 from mintmark.cluster.dti import DTI, Form
 from mintmark.cluster.kmeans import spread
-from mintmark.cluster.model import AffineClusters, background_of
+from mintmark.cluster.model import TransformedClusters, background_of
 from mintmark.errors import BadInput
 from mintmark.progress import track
+from mintmark.transformations.sequence import named
 
 CHECK_EVERY = 25  # steps between looks at the loss and at the clusters' sizes
 
@@ -32,8 +36,9 @@ class Recipe:
         priced: That part, as a share of the steps.
         price_rate: Growth of a price a step, in units of the loss, for a cluster of twice the mean size.
         steps: All steps, of one batch each.
-        identity_steps: At most so many of them with untransformed prototypes.
-        plateau: Relative fall of the loss between two checks below which the affine stage begins.
+        transformations: Names of the transformations, in sequence; each joins when the loss stops falling.
+        identity_steps: At most so many steps with untransformed prototypes, and as many before each further one joins.
+        plateau: Relative fall of the loss between two checks below which the next transformation joins.
         cooldown: Share of the steps, at the end, at a tenth of the learning rates.
         batch_size: Images a step.
         learning_rate: Adam's, for the encoder and heads.
@@ -48,6 +53,7 @@ class Recipe:
     priced: float
     price_rate: float
     steps: int
+    transformations: tuple[str, ...]
     identity_steps: int
     plateau: float
     cooldown: float
@@ -61,6 +67,7 @@ class Recipe:
     hidden: int
 
     def __post_init__(self) -> None:
+        named(self.transformations)
         for name in ("starts", "steps", "batch_size", "width", "num_features", "hidden"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
@@ -75,18 +82,49 @@ class Recipe:
                 raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
 
 
-class Step(NamedTuple):
-    """One step of all starts: its number from 1, their losses on its batch, and the network, which learns on."""
+@runtime_checkable
+class Learner(Clustered, Protocol):
+    """What learns side by side from the same batches: starts that share no parameter."""
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """All that is learnt."""
+        ...
+
+    def losses(
+        self,
+        images: Float[torch.Tensor, "n channels height width"],
+        *,
+        stage: int,
+        prices: Float[torch.Tensor, "starts k"],
+    ) -> tuple[Float[torch.Tensor, " starts"], Int64[torch.Tensor, "starts n"]]:
+        """Each start's loss, at least 0 and with gradient, and each image's cluster, of which prices are to be paid."""
+        ...
+
+
+Network = TypeVar("Network", bound=Learner)
+
+
+@dataclass(frozen=True, slots=True)
+class Step(Generic[Network]):
+    """One step of all starts, and the network, which learns on.
+
+    Attributes:
+        number: From 1.
+        stage: How many transformations took part.
+        losses: On its batch.
+        network: After the step.
+        restarts: How many clusters were restarted.
+    """
 
     number: int
-    transformation: str
+    stage: int
     losses: Float[torch.Tensor, " starts"]
-    network: DTI
+    network: Network
     restarts: int
 
 
 def fit(images: Float[torch.Tensor, "n channels height width"], *, num_clusters: int, recipe: Recipe, seed: int) -> Fit:
-    """Cluster images up to affine transformations.
+    """Cluster images up to transformations.
 
     Args:
         images: In [-1, 1], on the device to learn on.
@@ -95,56 +133,81 @@ def fit(images: Float[torch.Tensor, "n channels height width"], *, num_clusters:
         seed: Of the starts, the weights and the batches.
 
     Raises:
-        BadInput: there are fewer different images than clusters, or the loss left the finite numbers.
+        BadInput: there are fewer different images than clusters, a pixel is no finite number, or the loss left them.
     """
-    steps = train(images, num_clusters=num_clusters, recipe=recipe, seed=seed)
-    window, history, restarts, affine_steps, step = [], [], 0, 0, None
-    for step in track(steps, "cluster-steps", total=recipe.steps):
-        window.append(step.losses)
-        restarts += step.restarts
-        affine_steps += step.transformation == "affine"
-        if step.number % CHECK_EVERY == 0 or step.number == recipe.steps:
-            losses = torch.stack(window).mean(dim=0).tolist()
-            history += [Entry(start, step.number, loss, step.transformation) for start, loss in enumerate(losses)]
-            window.clear()
-    assert step is not None
+    network, history, cost = follow(train(images, num_clusters=num_clusters, recipe=recipe, seed=seed), recipe)
     background = background_of(images)
     clusterings = [
-        AffineClusters(network=step.network.start(start), background=background) for start in range(recipe.starts)
+        TransformedClusters(network=network.start(start), background=background) for start in range(recipe.starts)
     ]
     assignments = [clustering.assign(images) for clustering in clusterings]
     final = torch.stack([assignment.distances.mean() for assignment in assignments])
-    return Fit(
-        clusterings[int(final.argmin())],
-        final,
-        torch.stack([assignment.clusters for assignment in assignments]),
-        tuple(history),
-        {
-            "steps": float(recipe.steps),
-            "affine_steps": float(affine_steps),
-            "starts": float(recipe.starts),
-            "restarts": float(restarts),
-        },
-    )
+    clusters = torch.stack([assignment.clusters for assignment in assignments])
+    return Fit(clusterings[int(final.argmin())], final, clusters, history, cost)
+
+
+def follow(steps: Iterable[Step[Network]], recipe: Recipe) -> tuple[Network, tuple[Entry, ...], dict[str, float]]:
+    """Take all steps: the network after them, the losses on the way, and what they cost."""
+    names, window, history, restarts, step = ("identity", *recipe.transformations), [], [], 0, None
+    joined = dict.fromkeys(recipe.transformations, 0)
+    for step in track(steps, "cluster-steps", total=recipe.steps):
+        window.append(step.losses)
+        restarts += step.restarts
+        for name in names[1 : step.stage + 1]:
+            joined[name] += 1
+        if step.number % CHECK_EVERY == 0 or step.number == recipe.steps:
+            losses = torch.stack(window).mean(dim=0).tolist()
+            history += [Entry(start, step.number, loss, names[step.stage]) for start, loss in enumerate(losses)]
+            window.clear()
+    assert step is not None
+    cost = {
+        "steps": float(recipe.steps),
+        **{f"{name}_steps": float(count) for name, count in joined.items()},
+        "starts": float(recipe.starts),
+        "restarts": float(restarts),
+    }
+    return step.network, tuple(history), cost
 
 
 def train(
     images: Float[torch.Tensor, "n channels height width"], *, num_clusters: int, recipe: Recipe, seed: int
-) -> Iterator[Step]:
+) -> Iterator[Step[DTI]]:
     """Yield after every step; arguments and Raises as `fit`."""
+    require_finite(images)
     require_distinct(images, num_clusters=num_clusters)
     rng = torch.Generator().manual_seed(seed)
     centred = images - background_of(images)[:, None, None]
-    network = _network(centred, num_clusters=num_clusters, recipe=recipe, rng=rng)
+    network = begin(centred, num_clusters=num_clusters, recipe=recipe, rng=rng)
+    yield from learn(network, centred, recipe=recipe, rng=rng)
+
+
+def learn(
+    network: Network, images: Float[torch.Tensor, "n channels height width"], *, recipe: Recipe, rng: torch.Generator
+) -> Iterator[Step[Network]]:
+    """Yield after every step.
+
+    Args:
+        network: Learns.
+        images: Background subtracted.
+        recipe: How.
+        rng: A CPU generator, of the batches and of restarts.
+
+    Raises:
+        BadInput: the loss left the finite numbers.
+    """
+    starts, num_clusters = network.prototypes.shape[:2]
     optimiser, cooldown = _optimiser(network, recipe), int((1 - recipe.cooldown) * recipe.steps)
     prices = _prices(recipe, num_clusters=num_clusters, device=images.device)
-    sizes = torch.zeros(recipe.starts, num_clusters, dtype=torch.int64, device=images.device)
-    batches, stage = _batches(centred, size=recipe.batch_size, rng=rng), _Curriculum(recipe)
+    sizes = torch.zeros(starts, num_clusters, dtype=torch.int64, device=images.device)
+    batches = _batches(images, size=recipe.batch_size, rng=rng)
+    curriculum = Curriculum(
+        num_stages=len(recipe.transformations), longest=recipe.identity_steps, plateau=recipe.plateau, every=CHECK_EVERY
+    )
     for number in range(1, recipe.steps + 1):
         if number == cooldown + 1:
             for group in optimiser.param_groups:
                 group["lr"] *= 0.1
-        losses, chosen = _step(network, optimiser, next(batches), prices=prices.values, affine=stage.affine)
+        losses, chosen = _step(network, optimiser, next(batches), prices=prices.values, stage=curriculum.stage)
         prices.rise(chosen, losses) if number <= recipe.priced * recipe.steps else prices.lift()
         sizes += chosen
         restarts = 0
@@ -154,38 +217,15 @@ def train(
                     network, optimiser, sizes, below=recipe.restart_below, noise=recipe.restart_noise, rng=rng
                 )
             sizes.zero_()
-        yield Step(number, "affine" if stage.affine else "identity", losses, network, restarts)
-        stage.advance(losses)
-
-
-class _Curriculum:
-    """Identity first; affine once the mean loss over starts falls too little between two checks, or time is up."""
-
-    def __init__(self, recipe: Recipe) -> None:
-        self.affine = recipe.identity_steps == 0
-        self._recipe, self._steps, self._window, self._before = recipe, 0, [], float("inf")
-
-    def advance(self, losses: torch.Tensor) -> None:
-        if self.affine:
-            return
-        self._steps += 1
-        self._window.append(float(losses.mean()))
-        if self._steps % CHECK_EVERY == 0:
-            now = sum(self._window) / len(self._window)
-            self.affine = now > (1 - self._recipe.plateau) * self._before
-            self._before = now
-            self._window.clear()
-        self.affine = self.affine or self._steps >= self._recipe.identity_steps
+        yield Step(number, curriculum.stage, losses, network, restarts)
+        curriculum.advance(losses)
 
 
 def _step(
-    network: DTI, optimiser: torch.optim.Adam, batch: torch.Tensor, *, prices: torch.Tensor, affine: bool
+    network: Learner, optimiser: torch.optim.Adam, batch: torch.Tensor, *, prices: torch.Tensor, stage: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """One step of every start: its losses (S,), and how many images chose each of its clusters (S, K)."""
-    affines = network.affines(batch) if affine else None
-    distances = network.distances(batch, None if affines is None else affines.detach())
-    clusters = (distances + prices[:, :, None]).argmin(dim=1)
-    losses = network.errors(batch, affines, clusters).mean(dim=1)
+    losses, clusters = network.losses(batch, stage=stage, prices=prices)
     if not torch.isfinite(losses).all():
         raise BadInput("the clusters' loss left the finite numbers: expected a learning_rate that it can follow")
     optimiser.zero_grad()
@@ -195,8 +235,8 @@ def _step(
     return losses.detach(), chosen
 
 
-def _network(images: torch.Tensor, *, num_clusters: int, recipe: Recipe, rng: torch.Generator) -> DTI:
-    """A network whose prototypes are k-means++ draws among the images."""
+def begin(images: torch.Tensor, *, num_clusters: int, recipe: Recipe, rng: torch.Generator) -> DTI:
+    """A network whose prototypes are k-means++ draws among the images, background subtracted."""
     prototypes = spread(images.flatten(1), num_clusters=num_clusters, starts=recipe.starts, rng=rng)
     channels, height, width = images.shape[1:]
     form = Form(
@@ -205,13 +245,14 @@ def _network(images: torch.Tensor, *, num_clusters: int, recipe: Recipe, rng: to
         width=recipe.width,
         num_features=recipe.num_features,
         hidden=recipe.hidden,
+        transformations=recipe.transformations,
     )
     unflattened = prototypes.unflatten(2, (channels, height, width)).cpu()
     return DTI(form, prototypes=unflattened, rng=rng).to(images.device)
 
 
-def _optimiser(network: DTI, recipe: Recipe) -> torch.optim.Adam:
-    others = [parameter for name, parameter in network.named_parameters() if name != "prototypes"]
+def _optimiser(network: Learner, recipe: Recipe) -> torch.optim.Adam:
+    others = [parameter for parameter in network.parameters() if parameter is not network.prototypes]
     groups = [
         {"params": [network.prototypes], "lr": recipe.prototype_learning_rate},
         {"params": others, "lr": recipe.learning_rate},

@@ -40,6 +40,7 @@ PARAMS = Params(
         priced=0.6,
         price_rate=0.025,
         steps=60,
+        transformations=("affine",),
         identity_steps=30,
         plateau=0.02,
         cooldown=0.2,

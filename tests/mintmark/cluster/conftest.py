@@ -29,6 +29,7 @@ def recipe():
         priced=0.6,
         price_rate=0.025,
         steps=250,
+        transformations=("affine",),
         identity_steps=50,
         plateau=0.02,
         cooldown=0.2,

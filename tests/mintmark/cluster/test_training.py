@@ -9,7 +9,7 @@ import torch
 
 from mintmark.cluster import kmeans
 from mintmark.cluster.scores import accuracy, contingency
-from mintmark.cluster.training import CHECK_EVERY, fit, train
+from mintmark.cluster.training import CHECK_EVERY, Recipe, fit, train
 from mintmark.errors import BadInput
 
 
@@ -47,21 +47,89 @@ def test_same_seed_gives_the_same_bits_and_another_seed_does_not(shifted, recipe
 def test_curriculum_begins_with_the_identity_and_turns_affine_at_the_latest_when_time_is_up(shifted, recipe):
     patient = replace(recipe, starts=2, plateau=0.0, identity_steps=40, steps=60)
     steps = list(train(shifted[0], num_clusters=2, recipe=patient, seed=0))
-    assert [step.transformation for step in steps] == ["identity"] * 40 + ["affine"] * 20
+    assert [step.stage for step in steps] == [0] * 40 + [1] * 20
     assert [step.number for step in steps] == list(range(1, 61))
 
 
 def test_curriculum_turns_affine_earlier_on_a_plateau(shifted, recipe):
     hasty = replace(recipe, starts=2, plateau=0.99, identity_steps=200)
     steps = islice(train(shifted[0], num_clusters=2, recipe=hasty, seed=0), 3 * CHECK_EVERY)
-    turned = [step.transformation for step in steps].index("affine")
+    turned = [step.stage for step in steps].index(1)
     assert turned == 2 * CHECK_EVERY
 
 
 def test_heads_stay_zero_until_the_affine_stage(shifted, recipe):
     steps = train(shifted[0], num_clusters=2, recipe=replace(recipe, plateau=0.0, identity_steps=30), seed=0)
-    moved = [step.network.affine_weight.abs().sum().item() > 0 for step in islice(steps, 35)]
+    moved = [step.network.last_layer("affine")[0].abs().sum().item() > 0 for step in islice(steps, 35)]
     assert moved == [False] * 30 + [True] * 5
+
+
+def test_transformations_join_one_by_one_and_learn_from_then_on(shifted, recipe):
+    names = ("affine", "colour", "thin_plate_spline")
+    patient = replace(recipe, starts=2, plateau=0.0, identity_steps=15, steps=70, transformations=names)
+    steps = train(shifted[0], num_clusters=2, recipe=patient, seed=0)
+    stages, moved = [], []
+    for step in steps:
+        stages.append(step.stage)
+        moved.append([step.network.last_layer(name)[0].abs().sum().item() > 0 for name in names])
+    assert stages == [0] * 15 + [1] * 15 + [2] * 15 + [3] * 25
+    assert moved == [[place < stage for place in range(3)] for stage in stages]
+
+
+def test_each_transformation_waits_for_a_plateau_of_its_own(shifted, recipe):
+    hasty = replace(recipe, starts=2, plateau=0.99, identity_steps=200, transformations=("affine", "colour"))
+    steps = islice(train(shifted[0], num_clusters=2, recipe=hasty, seed=0), 5 * CHECK_EVERY)
+    stages = [step.stage for step in steps]
+    assert [stages.index(1), stages.index(2)] == [2 * CHECK_EVERY, 4 * CHECK_EVERY]
+
+
+def test_all_join_at_once_where_the_identity_has_no_step(shifted, recipe):
+    at_once = replace(recipe, starts=2, identity_steps=0, transformations=("affine", "colour"))
+    assert next(train(shifted[0], num_clusters=2, recipe=at_once, seed=0)).stage == 2
+
+
+def test_longer_sequence_is_fitted_counted_and_told(shifted, recipe):
+    longer = replace(
+        recipe, starts=2, plateau=0.0, steps=100, identity_steps=25, transformations=("affine", "thin_plate_spline")
+    )
+    found = fit(shifted[0], num_clusters=2, recipe=longer, seed=0)
+    assert found.cost["affine_steps"] == 75
+    assert found.cost["thin_plate_spline_steps"] == 50
+    told = [entry.transformation for entry in found.history if entry.start == 0]
+    assert told == ["identity", "affine", "thin_plate_spline", "thin_plate_spline"]
+    assert found.best.align(shifted[0], found.clusters[0]).shape == shifted[0].shape
+
+
+def test_colours_are_told_from_shapes():
+    rng, codes = np.random.default_rng(0), np.arange(120) % 2
+    shapes = np.zeros((2, 1, 6, 6), np.float32)
+    shapes[0, 0, 1:5, 2:4] = 1.0
+    shapes[1, 0, 2:4, 1:5] = 1.0
+    inks = rng.uniform(-1, 1, (120, 3, 1, 1)).astype(np.float32)
+    images = torch.from_numpy(shapes[codes] * inks)
+    recipe = Recipe(
+        starts=6,
+        priced_starts=0.0,
+        priced=0.0,
+        price_rate=0.0,
+        steps=300,
+        transformations=("colour",),
+        identity_steps=25,
+        plateau=0.0,
+        cooldown=0.2,
+        batch_size=60,
+        learning_rate=1e-2,
+        prototype_learning_rate=2e-2,
+        restart_below=0.2,
+        restart_noise=0.02,
+        width=4,
+        num_features=16,
+        hidden=8,
+    )
+    by_pixels = kmeans.fit(images, num_clusters=2, recipe=kmeans.Recipe(starts=6, steps=50), seed=0)
+    by_colour = fit(images, num_clusters=2, recipe=recipe, seed=0)
+    assert agreement(by_pixels.clusters[by_pixels.losses.argmin()], codes) < 0.8
+    assert agreement(by_colour.clusters[by_colour.losses.argmin()], codes) > 0.95
 
 
 def test_prices_even_out_clusters_only_where_charged(digits, recipe):
@@ -72,7 +140,7 @@ def test_prices_even_out_clusters_only_where_charged(digits, recipe):
         steps = train(images, num_clusters=10, recipe=replace(charged, priced_starts=share), seed=0)
         *_, last = steps
         centred = images - images.min()
-        clusters[share] = last.network.distances(centred, None).argmin(dim=1)
+        clusters[share] = last.network.distances(centred, ()).argmin(dim=1)
     spread = {
         share: np.mean([np.bincount(start, minlength=10).std() for start in found.numpy()])
         for share, found in clusters.items()
@@ -92,6 +160,13 @@ def test_runaway_learning_rate_stops_with_one_line(shifted, recipe):
         fit(shifted[0], num_clusters=2, recipe=wild, seed=0)
 
 
+def test_pixel_that_is_no_number_is_refused(shifted, recipe):
+    images = shifted[0].clone()
+    images[7, 0, 4, 4] = float("nan")
+    with pytest.raises(BadInput, match="record 7: expected finite pixels, got others in 1 records"):
+        fit(images, num_clusters=2, recipe=recipe, seed=0)
+
+
 def test_identical_images_are_refused(recipe):
     with pytest.raises(BadInput, match="expected at least 2 different images for 2 clusters, got 1 among 9 records"):
         fit(torch.zeros(9, 1, 8, 8), num_clusters=2, recipe=recipe, seed=0)
@@ -100,6 +175,7 @@ def test_identical_images_are_refused(recipe):
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
+        ("transformations", ("twist",), r"transformations must be different ones of .*, got \['twist'\]"),
         ("starts", 0, "starts must be at least 1, got 0"),
         ("priced_starts", 1.5, r"priced_starts must lie in 0\.\.1, got 1.5"),
         ("plateau", -0.1, "plateau must not be negative, got -0.1"),

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from mintmark.cluster.transformations import SMALLEST_DETERMINANT, identity, inverse, warp
+from mintmark.transformations.affine import SMALLEST_DETERMINANT, identity, inverse, warp
 
 NEAR = st.floats(-0.3, 0.3)
 

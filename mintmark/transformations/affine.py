@@ -1,16 +1,40 @@
 """Affine transformations of images, and their inverses.
 
 An affine transformation is six numbers (a, b, c, d, e, f): the pixel at (x, y) of the result is read from
-(a x + b y + c, d x + e y + f) of the source, in coordinates that run from -1 to 1 between the outer edges of the image.
-Pixels read from outside are 0, so images come with their background subtracted. Knows nothing of clusters.
+(a x + b y + c, d x + e y + f) of the source, in the coordinates of `mintmark.transformations.grids`. Knows
+nothing of clusters.
 """
 
 import torch
 from jaxtyping import Float
-from torch.nn import functional
+
+from mintmark.transformations.grids import centres, read, read_each
 
 IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 SMALLEST_DETERMINANT = 0.05  # an image shrunk twenty times over holds nothing to enlarge
+
+
+class Affine:
+    """The six numbers, as offsets from the identity; a `Transformation`."""
+
+    name = "affine"
+    moves_pixels = True
+
+    def num_parameters(self, _channels: int, /) -> int:
+        """Six, whatever the channels."""
+        return len(IDENTITY)
+
+    def apply(
+        self, images: Float[torch.Tensor, "n s channels height width"], offsets: Float[torch.Tensor, "n m 6"]
+    ) -> Float[torch.Tensor, "n m channels height width"]:
+        """Images under affine transformations."""
+        return read_each(images, _places(offsets + identity(offsets), *images.shape[3:]))
+
+    def undo(
+        self, images: Float[torch.Tensor, "n channels height width"], offsets: Float[torch.Tensor, "n 6"]
+    ) -> Float[torch.Tensor, "n channels height width"]:
+        """Images under the inverse."""
+        return warp(images, inverse(offsets + identity(offsets))[:, None])[:, 0]
 
 
 def identity(like: Float[torch.Tensor, "..."]) -> Float[torch.Tensor, " 6"]:
@@ -21,15 +45,8 @@ def identity(like: Float[torch.Tensor, "..."]) -> Float[torch.Tensor, " 6"]:
 def warp(
     images: Float[torch.Tensor, "n channels height width"], affines: Float[torch.Tensor, "n m 6"]
 ) -> Float[torch.Tensor, "n m channels height width"]:
-    """Each image under m transformations of its own, bilinear, in one call.
-
-    The transformed images of one source are stacked along its grid's height, so that no source is copied m times.
-    """
-    (num, channels, height, width), per_image = images.shape, affines.shape[1]
-    places = affines.unflatten(-1, (2, 3)) @ _homogeneous(height, width, like=affines)  # (n, m, 2, height * width)
-    grid = places.transpose(2, 3).reshape(num, per_image * height, width, 2)
-    stacked = functional.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
-    return stacked.view(num, channels, per_image, height, width).transpose(1, 2)
+    """Each image under m transformations of its own, bilinear, in one call."""
+    return read(images, _places(affines, *images.shape[2:]))
 
 
 def inverse(affines: Float[torch.Tensor, "*batch 6"]) -> Float[torch.Tensor, "*batch 6"]:
@@ -51,8 +68,5 @@ def inverse(affines: Float[torch.Tensor, "*batch 6"]) -> Float[torch.Tensor, "*b
     )
 
 
-def _homogeneous(height: int, width: int, *, like: torch.Tensor) -> torch.Tensor:
-    """(x, y, 1) of every pixel's centre, row by row: (3, height * width)."""
-    x = (2 * torch.arange(width, device=like.device, dtype=like.dtype) + 1) / width - 1
-    y = (2 * torch.arange(height, device=like.device, dtype=like.dtype) + 1) / height - 1
-    return torch.stack([x.repeat(height), y.repeat_interleave(width), torch.ones_like(x).repeat(height)])
+def _places(affines: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    return affines.unflatten(-1, (2, 3)) @ centres(height, width, like=affines)  # (n, m, 2, height * width)

@@ -1,0 +1,1 @@
+"""Do transformations find clusters that pixels confuse? One case a module."""

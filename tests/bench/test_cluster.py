@@ -1,0 +1,46 @@
+"""The benchmark of clusters runs, with tiny recipes, and ends with its JSON line. What it finds then means nothing."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "bench.cluster", *arguments],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.nightly
+def test_mnist_ends_with_its_json_line(tmp_path: Path, write_idx: Callable[[Path, np.ndarray], None]):
+    rng = np.random.default_rng(0)
+    (tmp_path / "mnist").mkdir()
+    write_idx(tmp_path / "mnist" / "t10k-images-idx3-ubyte.gz", rng.integers(0, 256, (200, 28, 28)))
+    write_idx(tmp_path / "mnist" / "t10k-labels-idx1-ubyte.gz", np.arange(200) % 10)
+    done = run("--case", "mnist", "--quick", "--data", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    last = json.loads(done.stdout.splitlines()[-1])
+    assert last["bench"] == "cluster"
+    assert {"kmeans", "mixture", "affine"} < set(last["details"]["mnist"]["methods"])
+    for method in last["details"]["mnist"]["methods"].values():
+        assert 0.1 <= method["accuracy"][0] < 0.6  # of random images
+
+
+@pytest.mark.nightly
+def test_an_unknown_case_is_named(tmp_path: Path):
+    done = run("--case", "weather", "--data", str(tmp_path))
+    assert done.returncode == 2
+    assert "weather" in done.stderr
