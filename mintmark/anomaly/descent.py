@@ -81,10 +81,8 @@ def descend(
     network.eval().requires_grad_(False)
 
 
-def in_blocks(
-    function: Callable[[torch.Tensor], torch.Tensor], images: Float[torch.Tensor, "n channels height width"]
-) -> torch.Tensor:
-    """What a function of images gives, block by block, so that memory is bounded and no row depends on another.
+def in_blocks(function: Callable[[torch.Tensor], torch.Tensor], images: Float[torch.Tensor, "n ..."]) -> torch.Tensor:
+    """What a function of images, or of their codes, gives block by block, so that memory is bounded and no row depends on another.
 
     A small block is filled up with its last image.
     """
