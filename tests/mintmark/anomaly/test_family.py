@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 import torch
 
-from mintmark.anomaly import autoencoder, deep_svdd, hybrid, isolation_forest, one_class_svm, vae
+from mintmark.anomaly import autoencoder, deep_svdd, hybrid, isolation_forest, moves, one_class_svm, vae
 from mintmark.anomaly.descent import Training
 from mintmark.anomaly.detector import Detector
 from mintmark.errors import BadInput
@@ -25,6 +25,7 @@ SEEDED: dict[str, Fit] = {
         training=Training(steps=60, batch_size=40, learning_rate=1e-3, weight_decay=0.01),
     ),
     "hybrid": partial(hybrid.fit, num_features=16, width=64, training=TRAINING, nu=0.1),
+    "moves": partial(moves.fit, width=8, training=TRAINING),
     "isolation_forest": partial(isolation_forest.fit, num_components=10, num_trees=50, sample_size=64),
 }
 
