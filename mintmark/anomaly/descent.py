@@ -82,9 +82,9 @@ def descend(
 
 
 def in_blocks(function: Callable[[torch.Tensor], torch.Tensor], images: Float[torch.Tensor, "n ..."]) -> torch.Tensor:
-    """What a function of images, or of their codes, gives block by block, so that memory is bounded and no row depends on another.
+    """What a function of images, or of their codes, gives, block by block.
 
-    A small block is filled up with its last image.
+    Memory is bounded, and no row depends on another: a small block is filled up with its last image.
     """
     with torch.no_grad():
         if not len(images):

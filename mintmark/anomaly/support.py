@@ -29,7 +29,7 @@ class Support:
     gamma: float
 
     def score(self, features: Float[torch.Tensor, "n features"]) -> Float[torch.Tensor, " n"]:
-        """1 minus the weighted kernel to the vectors, from 0 to 1: the paper's decision but for sign, scale and threshold."""
+        """1 minus the weighted kernel to the vectors, from 0 to 1: the paper's decision but for sign and threshold."""
         return 1 - self._logarithms(features).exp().sum(dim=1).to(features.dtype)
 
     def pull(self, features: Float[torch.Tensor, "n features"]) -> Float[torch.Tensor, "n features"]:

@@ -1,4 +1,4 @@
-"""The variational autoencoder: its formulas against PyTorch's own densities, and its score against hand-computed ones."""
+"""The variational autoencoder: its formulas against PyTorch's own densities, and scores counted by hand."""
 
 import math
 
