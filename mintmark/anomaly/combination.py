@@ -60,12 +60,7 @@ class Combination:
         Raises:
             BadInput: the images are of another shape than those that a detector was fitted on.
         """
-        return self.combine([one.score(images) for one in self.detectors])
-
-    def combine(self, scores: Sequence[Float[torch.Tensor, " n"]]) -> Float[torch.Tensor, " n"]:
-        """The same, of the detectors' scores of some images, in the detectors' order."""
-        pairs = zip(self.references, scores, strict=True)
-        return torch.stack([reference.surprise(some) for reference, some in pairs]).mean(dim=0)
+        return combine(self.references, [one.score(images) for one in self.detectors])
 
     def explain(self, images: Float[torch.Tensor, "n channels height width"]) -> Explanation:
         """The mean of what the detectors expected, and the distance from it at each pixel.
@@ -87,6 +82,12 @@ def fit(held_out: Float[torch.Tensor, "n channels height width"], *, detectors: 
         raise BadInput("detectors: expected at least one, got none")
     references = [refer(one.score(held_out), kind=one.kind) for one in detectors]
     return Combination(detectors=tuple(detectors), references=tuple(references))
+
+
+def combine(references: Sequence[Reference], scores: Sequence[Float[torch.Tensor, " n"]]) -> Float[torch.Tensor, " n"]:
+    """Mean surprise of some images, by their scores of each detector."""
+    pairs = zip(references, scores, strict=True)
+    return torch.stack([reference.surprise(some) for reference, some in pairs]).mean(dim=0)
 
 
 def refer(scores: Float[torch.Tensor, " n"], *, kind: str) -> Reference:

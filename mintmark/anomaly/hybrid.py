@@ -29,7 +29,7 @@ class Hybrid:
         return "hybrid"
 
     def score(self, images: Float[torch.Tensor, "n channels height width"]) -> Float[torch.Tensor, " n"]:
-        """1 minus the weighted kernel to the support normals' codes, from 0 to 1.
+        """Minus the logarithm of the weighted kernel to the support normals' codes, 0 or more.
 
         Raises:
             BadInput: the images are of another shape than the normals.

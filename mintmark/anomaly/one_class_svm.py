@@ -1,7 +1,8 @@
-"""One-class support vector machine (Schoelkopf et al. 2001) on principal components.
+"""One-class support vector machine (Schoelkopf et al. 2001) on principal components and the distance from their plane.
 
-Such a machine expects no picture of its own. An image is explained by where the score falls fastest within the plane of
-the components: a mean of the support normals near it.
+Without that distance the machine would be blind to what lies beside the plane: many a foreign image projects into the
+midst of the normals. Such a machine expects no picture of its own. An image is explained by where the score falls
+fastest within the plane: a mean of the support normals near it.
 """
 
 from dataclasses import dataclass
@@ -29,12 +30,12 @@ class OneClassSvm:
         return "one_class_svm"
 
     def score(self, images: Float[torch.Tensor, "n channels height width"]) -> Float[torch.Tensor, " n"]:
-        """1 minus the weighted kernel to the support normals, from 0 to 1.
+        """Minus the logarithm of the weighted kernel to the support normals, 0 or more.
 
         Raises:
             BadInput: the images are of another shape than the normals.
         """
-        return self.support.score(self.plane.coordinates(images))
+        return self.support.score(_features(self.plane, images))
 
     def explain(self, images: Float[torch.Tensor, "n channels height width"]) -> Explanation:
         """The mean of the support normals near each image, and the distance from it at each pixel.
@@ -42,7 +43,8 @@ class OneClassSvm:
         Raises:
             BadInput: the images are of another shape than the normals.
         """
-        return explained(images, self.plane.images(self.support.pull(self.plane.coordinates(images))))
+        pulled = self.support.pull(_features(self.plane, images))
+        return explained(images, self.plane.images(pulled[:, :-1]))
 
 
 def fit(normals: Float[torch.Tensor, "n channels height width"], *, num_components: int, nu: float) -> OneClassSvm:
@@ -58,4 +60,9 @@ def fit(normals: Float[torch.Tensor, "n channels height width"], *, num_componen
     """
     require_normals(normals)
     plane = pca.fit(normals, num_components=num_components)
-    return OneClassSvm(plane=plane, support=fit_support(plane.coordinates(normals), nu=nu))
+    return OneClassSvm(plane=plane, support=fit_support(_features(plane, normals), nu=nu))
+
+
+def _features(plane: PcaResidual, images: torch.Tensor) -> Float[torch.Tensor, "n features"]:
+    """Coordinates in the plane, and the distance from it."""
+    return torch.cat([plane.coordinates(images), plane.score(images)[:, None]], dim=1)

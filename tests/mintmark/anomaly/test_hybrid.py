@@ -1,6 +1,7 @@
 """The hybrid: it is its two parts, one after the other."""
 
 import torch
+from sklearn.decomposition import PCA
 from sklearn.svm import OneClassSVM
 
 from mintmark.anomaly import autoencoder
@@ -13,10 +14,12 @@ NETWORK = {"num_features": 8, "width": 32, "training": TRAINING, "seed": 0}
 
 def test_the_score_is_that_of_a_machine_on_the_same_autoencoder_s_codes(zeros):
     alone = autoencoder.fit(zeros.normals, **NETWORK)
-    machine = OneClassSVM(gamma="scale", nu=0.2, tol=1e-6).fit(alone.encode(zeros.normals).double().numpy())
-    decided = machine.score_samples(alone.encode(zeros.anomalies).double().numpy())
-    expected = 1 - torch.from_numpy(decided) / (0.2 * len(zeros.normals))
-    found = fit(zeros.normals, **NETWORK, nu=0.2).score(zeros.anomalies)
+    codes, others = (alone.encode(some).double().numpy() for some in (zeros.normals, zeros.held_out))
+    white = PCA(whiten=True).fit(codes)
+    machine = OneClassSVM(gamma="auto", nu=0.2, tol=1e-6).fit(white.transform(codes))
+    decided = machine.score_samples(white.transform(others))
+    expected = -(torch.from_numpy(decided) / (0.2 * len(zeros.normals))).log()
+    found = fit(zeros.normals, **NETWORK, nu=0.2).score(zeros.held_out)
     torch.testing.assert_close(found.double(), expected, rtol=1e-3, atol=1e-4)
 
 
