@@ -1,1 +1,1 @@
-"""Anomaly detection: AnoGAN and the baselines beside it."""
+"""Anomaly detection: AnoGAN, f-AnoGAN, other detectors that learn from normals alone, and baselines beside them."""

@@ -202,14 +202,10 @@ def fit(
         BadInput: the normals, the generator and the discriminator disagree on the images' shape, or the bank is too
             small for the starts, or the generator makes images that are not finite.
     """
-    require_shape(normals, generator.shape, whose="the generator's")
-    if discriminator.shape != generator.shape:
-        raise BadInput(f"discriminator: expected the generator's shape {generator.shape}, got {discriminator.shape}")
+    freeze(generator, discriminator, normals)
     num_bank = search.bank_per_class * generator.num_classes
     if num_bank < search.num_starts:
         raise BadInput(f"num_starts: expected at most {num_bank}, the size of the bank, got {search.num_starts}")
-    generator.eval().requires_grad_(False)
-    discriminator.eval().requires_grad_(False)
     device = next(generator.parameters()).device
     codes = torch.arange(num_bank, device=device) % generator.num_classes
     latents = torch.randn(num_bank, generator.latent_size, generator=torch.Generator().manual_seed(seed)).to(device)
@@ -224,3 +220,18 @@ def fit(
     features = torch.cat([discriminator.features(some) for some in images.split(BANK_BLOCK)])
     bank = Bank(latents, codes, images.flatten(1), features)
     return AnoGan(generator=generator, discriminator=discriminator, search=search, bank=bank)
+
+
+def freeze(
+    generator: AnyGenerator, discriminator: AnyDiscriminator, normals: Float[torch.Tensor, "n channels height width"]
+) -> None:
+    """Freeze two networks in place, once it is sure that both are for the normals' shape.
+
+    Raises:
+        BadInput: the normals, the generator and the discriminator disagree on the images' shape.
+    """
+    require_shape(normals, generator.shape, whose="the generator's")
+    if discriminator.shape != generator.shape:
+        raise BadInput(f"discriminator: expected the generator's shape {generator.shape}, got {discriminator.shape}")
+    generator.eval().requires_grad_(False)
+    discriminator.eval().requires_grad_(False)

@@ -4,7 +4,7 @@ Each module fits one kind: `fit(normals, ...)` gives a detector that scores imag
 sees an anomaly before it is judged. Knows nothing of thresholds, of corruptions, or of files.
 """
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -24,6 +24,7 @@ class Explanation(NamedTuple):
     residual: Float[torch.Tensor, "n height width"]
 
 
+@runtime_checkable
 class Detector(Protocol):
     """Scores images of one shape; each image's score depends on that image alone."""
 

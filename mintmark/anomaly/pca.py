@@ -49,10 +49,26 @@ class PcaResidual:
         """
         return explained(images, self._project(images))
 
-    def _project(self, images: torch.Tensor) -> torch.Tensor:
+    def coordinates(
+        self, images: Float[torch.Tensor, "n channels height width"]
+    ) -> Float[torch.Tensor, "n components"]:
+        """Where in the plane each image's nearest point lies, in pixels from the mean along each component.
+
+        Raises:
+            BadInput: the images are of another shape than the normals.
+        """
         require_shape(images, self.shape, whose="the normals'")
-        centred = images.flatten(1) - self.mean
-        return (self.mean + centred @ self.components.T @ self.components).unflatten(1, images.shape[1:])
+        return (images.flatten(1) - self.mean) @ self.components.T
+
+    def images(
+        self, coordinates: Float[torch.Tensor, "n components"]
+    ) -> Float[torch.Tensor, "n channels height width"]:
+        """The images at some coordinates."""
+        height, width, channels = self.shape
+        return (self.mean + coordinates @ self.components).unflatten(1, (channels, height, width))
+
+    def _project(self, images: torch.Tensor) -> torch.Tensor:
+        return self.images(self.coordinates(images))
 
 
 def fit(normals: Float[torch.Tensor, "n channels height width"], *, num_components: int) -> PcaResidual:

@@ -1,9 +1,14 @@
-"""Small networks, and images that such a generator can make exactly."""
+"""Small networks, images that such a generator can make exactly, and real digits of one class."""
+
+from typing import NamedTuple
 
 import pytest
 import torch
 
+from mintmark.anomaly.detector import Detector
+from mintmark.data.images import ImageSet, to_unit
 from mintmark.gan.networks import Discriminator, Generator
+from mintmark.intervals import auc
 
 SHAPE = (8, 8, 1)
 
@@ -30,3 +35,23 @@ def made(networks) -> torch.Tensor:
 def noise() -> torch.Tensor:
     """Twelve images that no such generator makes."""
     return torch.rand(12, 1, 8, 8, generator=torch.Generator().manual_seed(98)).round() * 2 - 1
+
+
+class OneClass(NamedTuple):
+    """Real digits of one class to fit on, and further ones of it and of all others to judge."""
+
+    normals: torch.Tensor
+    held_out: torch.Tensor
+    anomalies: torch.Tensor
+
+    def auroc(self, detector: Detector) -> float:
+        """Of the anomalies against the held-out normals."""
+        return auc(detector.score(self.anomalies).double().numpy(), detector.score(self.held_out).double().numpy())
+
+
+@pytest.fixture(scope="session")
+def zeros(digits: ImageSet) -> OneClass:
+    """Zeros, of which 120 are fitted on."""
+    images = to_unit(digits.images)
+    of_class = torch.from_numpy(digits.codes == 0)
+    return OneClass(images[of_class][:120], images[of_class][120:], images[~of_class][:300])

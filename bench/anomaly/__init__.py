@@ -1,0 +1,1 @@
+"""Which detector finds what is foreign? One case a module."""

@@ -1,0 +1,113 @@
+"""The benchmark of detectors: its draws, its summary against hand-computed figures, and that it runs."""
+
+import gzip
+import json
+import os
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.anomaly import one_class
+from bench.anomaly.one_class import Row, Size
+from mintmark.data.images import ImageSet
+
+ROOT = Path(__file__).parents[2]
+SIZE = Size(num_normals=50, num_classes=2, num_tested=40, num_seeds=2)
+
+
+def greys(num: int, *, first: int) -> ImageSet:
+    """Record i is of one grey, `first` + i, and of class i modulo 2."""
+    images = np.arange(first, first + num, dtype=np.uint8)[:, None, None, None].repeat(4, axis=1).repeat(4, axis=2)
+    return ImageSet(ids=[f"r{row}" for row in range(num)], codes=np.arange(num) % 2, images=images, classes=("0", "1"))
+
+
+def shown(images) -> list[int]:
+    return ((images[:, 0, 0, 0] + 1) * 127.5).round().int().tolist()
+
+
+def test_a_draw_keeps_classes_and_parts_apart():
+    case = one_class.draw(greys(140, first=0), greys(60, first=150), code=1, seed=0, size=SIZE)
+    assert (len(case.fitted), len(case.held_out)) == (40, 10)
+    assert len(set(shown(case.fitted) + shown(case.held_out))) == 50
+    assert all(grey % 2 == 1 and grey < 140 for grey in shown(case.fitted) + shown(case.held_out))
+    assert len(case.normals) + len(case.anomalies) == 40
+    assert all(grey % 2 == 1 and grey >= 150 for grey in shown(case.normals))
+    assert all(grey % 2 == 0 and grey >= 150 for grey in shown(case.anomalies))
+
+
+def test_a_draw_follows_the_seed_and_the_test_images_do_not():
+    first, again, other = (
+        one_class.draw(greys(140, first=0), greys(60, first=150), code=1, seed=seed, size=SIZE) for seed in (0, 0, 1)
+    )
+    assert shown(first.fitted) == shown(again.fitted) != shown(other.fitted)
+    assert shown(first.anomalies) == shown(other.anomalies)
+
+
+def test_the_summary_is_the_one_counted_by_hand():
+    """Means of .85 and .95 over the classes: .9, and 12.706 times the standard error .05 on each side, cut at 1."""
+    rows = [Row(0.9, 1.0), Row(0.8, 2.0), Row(1.0, 3.0), Row(0.9, 4.0)]
+    found = one_class.summary(rows, size=SIZE)
+    assert found["auroc"] == pytest.approx(0.9)
+    assert found["interval"] == pytest.approx([0.9 - 12.7062 * 0.05, 1.0], abs=1e-4)
+    assert found["by_class"] == [0.95, 0.85]
+    assert found["processor_seconds"] == 2.5
+
+
+def test_one_seed_is_refused():
+    with pytest.raises(ValueError, match="num_seeds must be at least 2, of which an interval can be known, got 1"):
+        Size(num_normals=None, num_classes=10, num_tested=None, num_seeds=1)
+
+
+def write_idx(path: Path, values: np.ndarray) -> None:
+    header = struct.pack(f">BBBB{values.ndim}I", 0, 0, 8, values.ndim, *values.shape)
+    path.write_bytes(gzip.compress(header + values.astype(np.uint8).tobytes()))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folders laid out as the published ones are; every class is a bright bar of its own, under noise."""
+    root = tmp_path_factory.mktemp("data")
+    rng = np.random.default_rng(0)
+    for name in ("mnist", "fashion-mnist"):
+        (root / name).mkdir()
+        for part, num in (("train", 1500), ("t10k", 200)):
+            codes = np.arange(num) % 10
+            images = rng.integers(0, 80, (num, 12, 12))
+            images[np.arange(num), codes] = 255
+            write_idx(root / name / f"{part}-images-idx3-ubyte.gz", images)
+            write_idx(root / name / f"{part}-labels-idx1-ubyte.gz", codes)
+    return root
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "bench.anomaly", *arguments, "--workers", "1"],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.nightly
+def test_the_case_ends_with_its_json_line(data: Path):
+    done = run("--data", str(data), "--case", "one_class", "--quick")
+    assert done.returncode == 0, done.stderr
+    last = json.loads(done.stdout.splitlines()[-1])
+    assert last["bench"] == "anomaly"
+    assert [one["goal"] for one in last["goals"]] == [0.975, 0.93]
+    assert set(last["details"]["one_class"]["mnist"]) >= {"combination", "fanogan", "memory", "pca_residual"}
+    assert last["details"]["one_class"]["mnist"]["pca_residual"]["auroc"] > 0.95
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("option", ["case", "detector"])
+def test_an_unknown_name_is_named(option: str, data: Path):
+    done = run("--data", str(data), f"--{option}", "weather")
+    assert done.returncode == 2
+    assert "weather" in done.stderr
