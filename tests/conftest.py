@@ -12,11 +12,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
+from hypothesis import settings
 
 from mintmark.data.images import ImageSet
 from mintmark.data.records import Form, RecordWriter, record_id
 from mintmark.evidence import Measurement, Report
 
+settings.register_profile("untimed", deadline=None)  # a busy machine is no fault
+settings.load_profile("untimed")
 torch.set_num_threads(1)  # as the stages do: same bytes on every machine, and workers do not fight
 
 

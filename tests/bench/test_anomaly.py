@@ -1,11 +1,10 @@
 """The benchmark of detectors: its draws, its summary against hand-computed figures, and that it runs."""
 
-import gzip
 import json
 import os
-import struct
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -62,13 +61,8 @@ def test_one_seed_is_refused():
         Size(num_normals=None, num_classes=10, num_tested=None, num_seeds=1)
 
 
-def write_idx(path: Path, values: np.ndarray) -> None:
-    header = struct.pack(f">BBBB{values.ndim}I", 0, 0, 8, values.ndim, *values.shape)
-    path.write_bytes(gzip.compress(header + values.astype(np.uint8).tobytes()))
-
-
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def data(tmp_path_factory: pytest.TempPathFactory, write_idx: Callable[[Path, np.ndarray], None]) -> Path:
     """Folders laid out as the published ones are; every class is a bright bar of its own, under noise."""
     root = tmp_path_factory.mktemp("data")
     rng = np.random.default_rng(0)
