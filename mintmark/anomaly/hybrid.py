@@ -1,7 +1,8 @@
 """Autoencoder features and a one-class support vector machine (Andrews et al. 2016).
 
 The autoencoder learns what normals look like; the machine, which codes they have. An image is explained by the decoded
-code to which the machine's score falls fastest: a mean of the support normals' codes near its own.
+code to which the machine's score falls fastest: a mean of the support normals' codes near its own. Those codes are of
+training records, so it must not be handed out.
 """
 
 from dataclasses import dataclass
