@@ -2,7 +2,8 @@
 
 Without that distance the machine would be blind to what lies beside the plane: many a foreign image projects into the
 midst of the normals. Such a machine expects no picture of its own. An image is explained by where the score falls
-fastest within the plane: a mean of the support normals near it.
+fastest within the plane: a mean of the support normals near it. Those are training records, so the detector must not
+be handed out.
 """
 
 from dataclasses import dataclass
