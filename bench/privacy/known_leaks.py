@@ -38,12 +38,13 @@ RECIPE = Recipe(steps=400, batch_size=64, learning_rate=2e-3, weight_decay=1e-4,
 
 
 class Sizes(NamedTuple):
-    """How much is run: records of each sort, released ones, runs."""
+    """How much is run: records of each sort, released ones, runs with leaks, and runs with none."""
 
     members: int
     others: int
     release: int
     runs: int
+    sound_runs: int
 
 
 class World(NamedTuple):
@@ -66,18 +67,22 @@ class World(NamedTuple):
 
 def measure(data: Path, *, quick: bool, workers: int) -> tuple[list[Goal], dict[str, Any]]:
     """How often each leak is detected, and how often none is where there is none."""
-    sizes = Sizes(150, 150, 100, 3) if quick else Sizes(5000, 5000, 600, 200)
+    sizes = Sizes(150, 150, 100, 3, 4) if quick else Sizes(5000, 5000, 600, 200, 1000)
     recipe = replace(RECIPE, steps=5) if quick else RECIPE
     world = _world(data / "fashion-mnist", sizes, recipe)
     jobs = [partial(run, world, sizes, seed) for seed in range(sizes.runs)]
     found = list(track(fan_out(jobs, workers=workers), "known-leaks", total=len(jobs)))
+    sound = [partial(run_sound, world, sizes, seed) for seed in range(sizes.runs, sizes.sound_runs)]
+    alarms = [one[NOTHING] for one in found]
+    alarms += track(fan_out(sound, workers=workers), "no-leak", total=len(sound))
     goals, details = [], {}
     for plant in found[0]:
-        hits = sum(one[plant] is not None for one in found)
-        rate = proportion(hits, sizes.runs)
+        named = alarms if plant == NOTHING else [one[plant] for one in found]
+        hits = sum(one is not None for one in named)
+        rate = proportion(hits, len(named))
         ends = (100 * rate.low, 100 * rate.high)
-        details[plant] = {"detected": hits, "runs": sizes.runs, "by": dict(Counter(one[plant] for one in found))}
-        name = f"{plant} replayed: detected in {sizes.runs} runs"
+        details[plant] = {"detected": hits, "runs": len(named), "by": dict(Counter(named))}
+        name = f"{plant} replayed: detected in {len(named)} runs"
         if plant == NOTHING:
             goals.append(at_most(5.0, name, [ends[0], 100 * rate.value, ends[1]], unit="%"))
         elif plant in {_name(0.01, "verbatim"), _name(PERTURBED, "perturbed")}:
@@ -89,11 +94,8 @@ def measure(data: Path, *, quick: bool, workers: int) -> tuple[list[Goal], dict[
 
 def run(world: World, sizes: Sizes, seed: int) -> dict[str, str | None]:
     """One run: the attack that detected each plant, if one did."""
-    torch.set_num_threads(1)
-    rng = np.random.default_rng([seed, 60])
-    order = rng.permutation(len(world.pool))[: sizes.members + sizes.others]
+    rng, order, base = _drawn(world, sizes, seed)
     members = world.pool.take(order[: sizes.members])
-    base = mixtures(world.bystanders, num=sizes.release, rng=rng)
     plants = {NOTHING: base.take(np.zeros(0, np.int64))}
     for share in VERBATIM:
         plants[_name(share, "verbatim")] = _planted(plant_copies(base, members, share=share, rng=rng).release, base)
@@ -101,6 +103,20 @@ def run(world: World, sizes: Sizes, seed: int) -> dict[str, str | None]:
     near = plant_near_copies(base, members, share=PERTURBED, copy_filter=copy_filter, rng=rng)
     plants[_name(PERTURBED, "perturbed")] = _planted(near.release, base)
     return _judged(world, order, sizes, base, plants)
+
+
+def run_sound(world: World, sizes: Sizes, seed: int) -> str | None:
+    """One run without a plant: the attack that raised a false alarm, if one did."""
+    _, order, base = _drawn(world, sizes, seed)
+    return _judged(world, order, sizes, base, {NOTHING: base.take(np.zeros(0, np.int64))})[NOTHING]
+
+
+def _drawn(world: World, sizes: Sizes, seed: int) -> tuple[np.random.Generator, np.ndarray, ImageSet]:
+    """Coins of the pool, members first, and a base release."""
+    torch.set_num_threads(1)
+    rng = np.random.default_rng([seed, 60])
+    order = rng.permutation(len(world.pool))[: sizes.members + sizes.others]
+    return rng, order, mixtures(world.bystanders, num=sizes.release, rng=rng)
 
 
 def _judged(
