@@ -53,7 +53,7 @@ def _goal(name: str, device: str, row: dict[str, Any]) -> Goal:
 
 def _contest(pool: ImageSet, make: Any, *, quick: bool, device: str) -> dict[str, Any]:
     """Both ways, by turns; the choice by the same measurement as the stage's."""
-    num, steps = (4, 6) if quick else (32, 150)
+    num, steps = (4, 6) if quick else (32, 60)
     recipe = Recipe(steps=steps, batch_size=50, learning_rate=2e-3, weight_decay=0.0, width=8)
     lessons = [Lesson(*pool.take(mask).tensors(), seed) for seed, mask in enumerate(toss(pool.codes, num=num, seed=0))]
     how = {"num_classes": 10, "recipe": recipe, "device": device, "make": make}
