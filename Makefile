@@ -20,7 +20,7 @@ engines: .venv/pipeline ## what MINTMARK_ENGINE=dask and MINTMARK_ENGINE=ray nee
 	@$(INSTALL) ".[pipeline,dask,ray]"
 
 test: .venv/test ## every test
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --durations 40 $(ARGS)
 
 nightly: .venv/test ## the tests that take minutes to hours
 	@$(BIN)/python -m pytest -m nightly --timeout 7200 $(ARGS)
