@@ -2,7 +2,7 @@
 
 The same draws, first weights and steps as `mintmark.classify.training`, one seed a classifier, so each comes out as it
 would alone, up to the rounding of sums. It pays where a step of one is too small to fill the machine: perceptrons, and
-GPUs. Convolutions on a CPU are faster one by one; `mintmark.shadow.pace` measures. After `torch.func`'s ensembling.
+GPUs. Convolutions on a CPU gain little or nothing; `mintmark.shadow.pace` measures. After `torch.func`'s ensembling.
 """
 
 import math
