@@ -1,8 +1,8 @@
 """Training of many classifiers of one form together: their weights lie in one tensor, and a step is taken by all at once.
 
 The same draws, first weights and steps as `mintmark.classify.training`, one seed a classifier, so each comes out as it
-would alone, up to the rounding of sums. It pays where a step of one is too small to fill the machine: perceptrons, and
-GPUs. Convolutions on a CPU gain little or nothing; `mintmark.shadow.pace` measures. After `torch.func`'s ensembling.
+would alone, up to the rounding of sums. It pays where a step of one is too small to fill the machine, as a perceptron's
+is; convolutions on a CPU gain little or nothing. `mintmark.shadow.pace` measures. After `torch.func`'s ensembling.
 """
 
 import math

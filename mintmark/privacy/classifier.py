@@ -95,7 +95,8 @@ def attack_classifier(
     """
     codes, reference = parties.codes(), parties.reference.labelled()
     asked = ask(network, parties.tensors(), codes, forms=forms)
-    confidences = confidence_scores(network, parties.tensors(), codes)
+    repeated = len(forms) > 1
+    confidences = confidence_scores(network, parties.tensors(), codes) if repeated else asked.confidences
     found = {
         "confidence": confidences,
         "class_confidence": class_confidence_scores(
@@ -106,7 +107,7 @@ def attack_classifier(
             min_class_records=min_class_records,
         ),
     }
-    if len(forms) > 1:
+    if repeated:
         found["repeated"] = asked.confidences
     if shadows is not None:
         known = shadows.confidences

@@ -1,7 +1,7 @@
 """Are shadow classifiers trained faster together or one by one? It depends on the network and the device, so: measured.
 
-On a CPU, perceptrons gain from one stack and convolutions hardly; a GPU is filled by many small networks only together.
-Both ways give the same classifiers up to the rounding of sums.
+On a CPU, perceptrons gain from one stack and convolutions hardly. Both ways give the same classifiers up to the rounding
+of sums.
 """
 
 import itertools

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from joblib.parallel import get_active_backend
 from ruamel.yaml import YAML
 
 from mintmark.errors import BadInput
@@ -165,6 +166,7 @@ def test_an_address_where_nobody_answers_is_named(prepared: Path, tmp_path: Path
     assert "Traceback" not in done.stderr
 
 
-def test_loky_needs_nothing():
+def test_loky_needs_nothing(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("MINTMARK_ENGINE", raising=False)
     with engine(workers=1):
-        pass
+        assert type(get_active_backend()[0]).__name__ == "LokyBackend"

@@ -9,7 +9,7 @@ import torch
 
 from mintmark.cluster import kmeans
 from mintmark.cluster.scores import accuracy, contingency
-from mintmark.cluster.training import CHECK_EVERY, Recipe, fit, train
+from mintmark.cluster.training import CHECK_EVERY, fit, train
 from mintmark.errors import BadInput
 
 
@@ -100,34 +100,17 @@ def test_longer_sequence_is_fitted_counted_and_told(shifted, recipe):
     assert found.best.align(shifted[0], found.clusters[0]).shape == shifted[0].shape
 
 
-def test_colours_are_told_from_shapes():
+def test_colours_are_told_from_shapes(recipe):
     rng, codes = np.random.default_rng(0), np.arange(120) % 2
     shapes = np.zeros((2, 1, 6, 6), np.float32)
     shapes[0, 0, 1:5, 2:4] = 1.0
     shapes[1, 0, 2:4, 1:5] = 1.0
     inks = rng.uniform(-1, 1, (120, 3, 1, 1)).astype(np.float32)
     images = torch.from_numpy(shapes[codes] * inks)
-    recipe = Recipe(
-        starts=6,
-        priced_starts=0.0,
-        priced=0.0,
-        price_rate=0.0,
-        steps=300,
-        transformations=("colour",),
-        identity_steps=25,
-        plateau=0.0,
-        cooldown=0.2,
-        batch_size=60,
-        learning_rate=1e-2,
-        prototype_learning_rate=2e-2,
-        restart_below=0.2,
-        restart_noise=0.02,
-        width=4,
-        num_features=16,
-        hidden=8,
-    )
+    plain = replace(recipe, starts=6, priced_starts=0.0, priced=0.0, price_rate=0.0, steps=300)
+    coloured = replace(plain, transformations=("colour",), identity_steps=25, plateau=0.0)
     by_pixels = kmeans.fit(images, num_clusters=2, recipe=kmeans.Recipe(starts=6, steps=50), seed=0)
-    by_colour = fit(images, num_clusters=2, recipe=recipe, seed=0)
+    by_colour = fit(images, num_clusters=2, recipe=coloured, seed=0)
     assert agreement(by_pixels.clusters[by_pixels.losses.argmin()], codes) < 0.8
     assert agreement(by_colour.clusters[by_colour.losses.argmin()], codes) > 0.95
 
