@@ -44,11 +44,6 @@ class Closer(NamedTuple):
     second: float
     tied: float
 
-    @property
-    def first_or_half(self) -> float:
-        """Share closer to the first, of ties the half; 0.5 where neither is preferred."""
-        return self.first + self.tied / 2
-
 
 def closest(queries: MixedRecords, reference: MixedRecords) -> Float64[np.ndarray, " queries"]:
     """The distance from each query to the closest reference record, 0 to 1.

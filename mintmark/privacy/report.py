@@ -101,27 +101,15 @@ def audit_report(
         cost: What it took.
     """
     targets = targets_of(outcomes)
-    rates = rates_of(targets, precision=precision, seed=seed)
     controls = judge_controls(outcomes, baseline, fpr=precision.fpr, false_failure=false_failure)
     trusted = conclusive(controls, threats=tuple(targets))
     if canaries.contradicted:
         trusted = dict.fromkeys(trusted, False)
-    planted = _first_plants(outcomes)
-    closer: dict[str, dict[str, Any]] = {}
-    caught: dict[str, dict[str, float]] = {}
-    gate: list[Measurement] = []
-    attacks: list[Measurement] = []
-    for threat, own in targets.items():
-        trial, copies = planted[threat]
-        how = {"precision": precision, "control": trial.name}
-        gate += _gate(threat, rates[threat], own, copies, seed=seed, **how)
-        caught[threat] = _caught(copies, own, precision=precision, seed=seed)
-        further, closer[threat] = _closer(threat, own, groups[threat], seed=seed, control=trial.name)
-        attacks += [*further, *attack_measurements(threat, rates[threat], own, **how)]
+    said = _findings(outcomes, targets, groups=groups, precision=precision, seed=seed)
     negatives = [control for control in controls if control.kind == "negative"]
     return Report(
         stage="audit",
-        measurements=(*gate, *attacks, *spread, *canaries.measurements),
+        measurements=(*said.gate, *said.attacks, *spread, *canaries.measurements),
         headline=tuple(f"{threat}_{name}" for threat in THREATS if threat in targets for name in HEADLINES),
         verdict=CONTRADICTION if canaries.contradicted else "conclusive" if all(trusted.values()) else "inconclusive",
         facts={
@@ -130,8 +118,8 @@ def audit_report(
             "false_failure": false_failure,
             "negative_control_level": negatives[0].level,
             "thresholds": _threshold_facts(targets, precision.fpr),
-            "closer": closer,
-            "caught": caught,
+            "closer": said.closer,
+            "caught": said.caught,
             "detected": _detections(targets, fpr=precision.fpr),
             "canaries": canaries.facts,
             "contradicted": list(canaries.contradicted),
@@ -139,6 +127,35 @@ def audit_report(
         },
         cost=cost,
     )
+
+
+class _Findings(NamedTuple):
+    """What the attacks found, over all threat models: measurements in the report's order, facts by threat model."""
+
+    gate: list[Measurement]
+    attacks: list[Measurement]
+    closer: dict[str, dict[str, Any]]
+    caught: dict[str, dict[str, float]]
+
+
+def _findings(
+    outcomes: list[Outcome],
+    targets: dict[str, Attacks],
+    *,
+    groups: Mapping[str, Groups],
+    precision: Precision,
+    seed: int,
+) -> _Findings:
+    rates, planted = rates_of(targets, precision=precision, seed=seed), _first_plants(outcomes)
+    found = _Findings([], [], {}, {})
+    for threat, own in targets.items():
+        trial, copies = planted[threat]
+        how = {"precision": precision, "control": trial.name}
+        found.gate.extend(_gate(threat, rates[threat], own, copies, seed=seed, **how))
+        found.caught[threat] = _caught(copies, own, precision=precision, seed=seed)
+        further, found.closer[threat] = _closer(threat, own, groups[threat], seed=seed, control=trial.name)
+        found.attacks.extend([*further, *attack_measurements(threat, rates[threat], own, **how)])
+    return found
 
 
 def _gate(
