@@ -7,7 +7,7 @@ python -m bench.cluster --data folder --quick   with tiny recipes: proves that i
 import typer
 
 from bench.cases import command
-from bench.cluster import mnist
+from bench.cluster import mnist, published
 
 if __name__ == "__main__":
-    typer.run(command("cluster", without_data={}, with_data={"mnist": mnist.measure}))
+    typer.run(command("cluster", without_data={}, with_data={"mnist": mnist.measure, "published": published.measure}))

@@ -52,6 +52,7 @@ RECIPE = training.Recipe(
 )
 SEQUENCES = (("affine",), ("affine", "thin_plate_spline"), ("affine", "morphological", "thin_plate_spline"))
 CHOSEN = "affine, thin_plate_spline"
+QUICK_RECIPE = replace(RECIPE, starts=2, steps=30, identity_steps=5, batch_size=32)
 
 Images = Float[torch.Tensor, "n 1 28 28"]
 Codes = Int64[np.ndarray, " n"]
@@ -69,10 +70,8 @@ def measure(data: Path, *, quick: bool, workers: int) -> tuple[list[Goal], dict[
     """Every method on the same images, one thread, one at a time whatever `workers` says: seconds are measured."""
     del workers
     torch.set_num_threads(1)
-    part = read(data / "mnist", "t10k")
-    rows = slice(0, NUM_QUICK) if quick else slice(None)
-    images, codes = to_unit(part.images[rows]), part.codes[rows]
-    recipe = replace(RECIPE, starts=2, steps=30, identity_steps=5, batch_size=32) if quick else RECIPE
+    images, codes = images_of(data, quick=quick)
+    recipe = QUICK_RECIPE if quick else RECIPE
     found: dict[str, dict[str, Any]] = {
         "kmeans": _timed(lambda: kmeans.fit(images, num_clusters=NUM_CLASSES, recipe=KMEANS, seed=SEED), codes),
         "mixture": _timed(
@@ -85,6 +84,13 @@ def measure(data: Path, *, quick: bool, workers: int) -> tuple[list[Goal], dict[
     return _goals(found[CHOSEN], found["kmeans"]), {"records": len(codes), "recipe": asdict(recipe), "methods": found}
 
 
+def images_of(data: Path, *, quick: bool) -> tuple[Images, Codes]:
+    """The 10,000 test images, from -1 to 1, and their classes; a few of them for a quick look."""
+    part = read(data / "mnist", "t10k")
+    rows = slice(0, NUM_QUICK) if quick else slice(None)
+    return to_unit(part.images[rows]), part.codes[rows]
+
+
 def transformed(images: Images, codes: Codes, *, recipe: training.Recipe, seed: int) -> dict[str, Any]:
     """Clusters up to transformations, scored on the way."""
     points: list[Point] = []
@@ -94,7 +100,7 @@ def transformed(images: Images, codes: Codes, *, recipe: training.Recipe, seed: 
         if step.number % SCORED_EVERY == 0 or step.number == recipe.steps:
             spent += time.process_time() - began
             best = _clusters(step.network, images, start=int(running.argmin()))
-            points.append(Point(step.number, round(spent, 1), _right(best.clusters.numpy(), codes)))
+            points.append(Point(step.number, round(spent, 1), right(best.clusters.numpy(), codes)))
             running.zero_()
             began = time.process_time()
     assert step is not None
@@ -116,12 +122,13 @@ def _scores(clusters: Int64[torch.Tensor, "starts n"], losses: torch.Tensor, cod
     return {
         "accuracy": list(accuracy(contingency(best, codes, num_clusters=NUM_CLASSES, num_classes=NUM_CLASSES))),
         "nmi": list(nmi(best, codes, rng=np.random.default_rng(SEED))),
-        "accuracy_by_start": [_right(one.numpy(), codes) for one in clusters],
+        "accuracy_by_start": [right(one.numpy(), codes) for one in clusters],
         "loss_by_start": losses.tolist(),
     }
 
 
-def _right(clusters: Codes, codes: Codes) -> float:
+def right(clusters: Codes, codes: Codes) -> float:
+    """Accuracy of the best matching of clusters and classes."""
     return accuracy(contingency(clusters, codes, num_clusters=NUM_CLASSES, num_classes=NUM_CLASSES)).value
 
 

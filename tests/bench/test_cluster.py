@@ -24,19 +24,34 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.nightly
-def test_mnist_ends_with_its_json_line(tmp_path: Path, write_idx: Callable[[Path, np.ndarray], None]):
+@pytest.fixture
+def data(tmp_path: Path, write_idx: Callable[[Path, np.ndarray], None]) -> Path:
+    """A folder with 200 random images."""
     rng = np.random.default_rng(0)
     (tmp_path / "mnist").mkdir()
     write_idx(tmp_path / "mnist" / "t10k-images-idx3-ubyte.gz", rng.integers(0, 256, (200, 28, 28)))
     write_idx(tmp_path / "mnist" / "t10k-labels-idx1-ubyte.gz", np.arange(200) % 10)
-    done = run("--case", "mnist", "--quick", "--data", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.nightly
+def test_mnist_ends_with_its_json_line(data: Path):
+    done = run("--case", "mnist", "--quick", "--data", str(data))
     assert done.returncode == 0, done.stderr
     last = json.loads(done.stdout.splitlines()[-1])
     assert last["bench"] == "cluster"
     assert {"kmeans", "mixture", "affine"} < set(last["details"]["mnist"]["methods"])
     for method in last["details"]["mnist"]["methods"].values():
         assert 0.1 <= method["accuracy"][0] < 0.6  # of random images
+
+
+@pytest.mark.nightly
+def test_the_published_design_ends_with_its_json_line(data: Path):
+    done = run("--case", "published", "--quick", "--data", str(data))
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])["details"]["published"]["published"]
+    assert [number for number, _, _ in found["points"]] == [2, 4]
+    assert not found["reached"]  # of random images
 
 
 @pytest.mark.nightly
