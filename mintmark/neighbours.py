@@ -8,13 +8,15 @@ sizes.
 import math
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int64
 
-BLOCK_ELEMENTS = 1 << 24
-TILE_ELEMENTS = 1 << 19  # of `overlap`: small enough for a processor's cache, which is thrice as fast as 2**24
+BLOCK_ELEMENTS = 1 << 22  # of `nearest`: a sixth faster than 2**24
+TILE_ELEMENTS = 1 << 20  # of `overlap`: larger ones leave the processor's cache
 MEASURED_AT_ONCE = 1 << 14  # pairs whose distances are computed again
 ROUNDINGS = 16  # beside one a feature: how many lie, at most, between a pair and its squared distance by product
+GROUP = 16  # columns of a row of distances that are reduced to their minimum before any is selected
 SPARE_CANDIDATES = 4  # the product's rounding may reorder near-ties; these are measured exactly as well
 
 
@@ -51,11 +53,13 @@ def nearest(
         block_elements: Bound on the elements of one block of distances.
 
     Raises:
-        ValueError: there are fewer than k reference points to find.
+        ValueError: there are fewer than k reference points to find, or a point is not finite.
     """
     available = len(reference) - int(same_set)
     if not 1 <= k <= available:
         raise ValueError(f"k must be between 1 and the {available} reference points, got {k}")
+    if not (torch.isfinite(queries).all() and torch.isfinite(reference).all()):
+        raise ValueError("queries and reference must be finite, got NaN or infinity")
     row_elements = max(len(reference), (k + SPARE_CANDIDATES) * reference.shape[1])
     rows = max(1, block_elements // row_elements)
     centre = reference.mean(dim=0)  # distances do not change; the product's rounding shrinks
@@ -86,11 +90,28 @@ def _block(queries: torch.Tensor, reference: _Reference, *, k: int, own_start: i
         own = torch.arange(len(queries), device=queries.device)
         squared[own, own + own_start] = torch.inf
     available = squared.shape[1] - int(own_start is not None)
-    candidates = squared.topk(min(k + SPARE_CANDIDATES, available), largest=False).indices
+    candidates = _smallest(squared, min(k + SPARE_CANDIDATES, available))
     # From the points as given, not the centred ones, so that ties stay ties.
     exact = torch.linalg.vector_norm(queries[:, None] - reference.points[candidates], dim=2)
     distances, order = exact.sort(dim=1, stable=True)
     return Neighbours(distances[:, :k], candidates.gather(1, order)[:, :k])
+
+
+def _smallest(values: torch.Tensor, num: int) -> torch.Tensor:
+    """Columns of the smallest values of each row: (rows, num).
+
+    They lie in those groups of columns whose own minima are smallest, so that one reduction, which is several times as
+    fast as a selection, leaves few columns to select from.
+    """
+    width = values.shape[1] // GROUP
+    if width <= num:
+        return values.topk(num, largest=False).indices
+    minima = values[:, : width * GROUP].unflatten(1, (GROUP, width)).amin(dim=1)
+    first = minima.topk(num, largest=False).indices
+    members = first[:, None] + width * torch.arange(GROUP, device=values.device)[:, None]
+    rest = torch.arange(width * GROUP, values.shape[1], device=values.device).expand(len(values), -1)
+    columns = torch.cat([members.flatten(1), rest], dim=1)
+    return columns.gather(1, values.gather(1, columns).topk(num, largest=False).indices)
 
 
 def overlap(
@@ -119,10 +140,10 @@ def overlap(
         for start in range(0, len(right), side):
             columns = slice(start, start + side)
             tile = _tile(left[rows], right[columns], centre)
-            inside = tile.inside(left_radii[rows, None])
-            in_left_ball[rows] += inside.sum(dim=1)
-            left_balls[columns] += inside.sum(dim=0)
-            right_balls[rows] += tile.inside(right_radii[None, columns]).sum(dim=1)
+            lefts, rights = tile.inside(left_radii[rows, None])
+            in_left_ball[rows] += lefts.bincount(minlength=len(tile.left))
+            left_balls[columns] += rights.bincount(minlength=len(tile.right))
+            right_balls[rows] += tile.inside(right_radii[None, columns])[0].bincount(minlength=len(tile.left))
     return Overlap(in_left_ball, left_balls, right_balls)
 
 
@@ -134,16 +155,29 @@ class _Tile(NamedTuple):
     squared: torch.Tensor
     doubt: torch.Tensor
 
-    def inside(self, radii: torch.Tensor) -> torch.Tensor:
-        """Whether each pair lies within a radius; pairs too near to it for the product to tell are measured again."""
+    def inside(self, radii: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The pairs within a radius, by row and column; those that the product cannot tell are measured again.
+
+        Listed, not marked: balls hold few points, and to count marks takes longer than the product.
+        """
         limit = radii.square()
-        inside = self.squared < limit - self.doubt
-        rows, columns = torch.nonzero((self.squared <= limit + self.doubt) & ~inside, as_tuple=True)
+        rows, columns = _true(self.squared <= limit + self.doubt)
+        sure = self.squared[rows, columns] < (limit - self.doubt).expand_as(self.squared)[rows, columns]
+        inside, unsure = sure, torch.nonzero(~sure)[:, 0]
         radii = radii.expand_as(self.squared)
-        for some, others in zip(rows.split(MEASURED_AT_ONCE), columns.split(MEASURED_AT_ONCE), strict=True):
-            distances = torch.linalg.vector_norm(self.left[some] - self.right[others], dim=1)
-            inside[some, others] = distances <= radii[some, others]
-        return inside
+        for some in unsure.split(MEASURED_AT_ONCE):
+            distances = torch.linalg.vector_norm(self.left[rows[some]] - self.right[columns[some]], dim=1)
+            inside[some] = distances <= radii[rows[some], columns[some]]
+        return rows[inside], columns[inside]
+
+
+def _true(marks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Rows and columns of the marks that are set; NumPy lists few among many about twenty times as fast on a CPU."""
+    if marks.device.type == "cpu":
+        places = torch.from_numpy(np.flatnonzero(marks.numpy()))
+        return places // marks.shape[1], places % marks.shape[1]
+    rows, columns = torch.nonzero(marks, as_tuple=True)
+    return rows, columns
 
 
 def _tile(left: torch.Tensor, right: torch.Tensor, centre: torch.Tensor) -> _Tile:
