@@ -82,7 +82,7 @@ def run(params: Params, data_dir: Path) -> None:
         if canaries is not None:
             lessons[TWIN] = planted_among(read_images(data_dir / "split" / "train.parquet").labelled(), canaries)
             write_canaries(folder, canaries)
-        known = has_recipe(data_dir / CLASSIFIER)
+        known = canaries is not None and has_recipe(data_dir / CLASSIFIER)
         if params.num_generators or canaries is not None:
             _check_classes(pool, data_dir)
         shadows = _Shadows(
