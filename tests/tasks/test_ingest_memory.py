@@ -70,6 +70,8 @@ def big_folder(folder: Path, rows: int) -> dict:
     return {"source": "src", "format": "image_folder"}
 
 
+BY_NIGHT = [pytest.param(big, marks=pytest.mark.nightly) for big in (big_npz, big_csv, big_folder)]
+
 # not ru_maxrss: it starts from the peak of the process that started this one
 PEAK = """
 import runpy
@@ -80,7 +82,7 @@ print(*[line.split()[1] for line in Path("/proc/self/status").read_text().splitl
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc for a process's own peak memory")
-@pytest.mark.parametrize("big", [big_idx, big_npz, big_parquet, big_csv, big_folder], ids=lambda big: big.__name__)
+@pytest.mark.parametrize("big", [big_idx, big_parquet, *BY_NIGHT], ids=lambda big: big.__name__)
 def test_peak_memory_does_not_grow_with_the_rows(tmp_path, big):
     """From 400 to 1,600 rows of 64 KiB the payload grows by 75 MiB; the peak, which varies by 20 MiB, may by half of that."""
     peaks = []

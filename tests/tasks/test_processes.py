@@ -92,6 +92,7 @@ def end(starter: subprocess.Popen[str], how: signal.Signals) -> None:
     assert not alive
 
 
+@pytest.mark.nightly  # by day two processes are started and ended, and one is killed and resumed
 @pytest.mark.pipeline
 @pytest.mark.timeout(600)
 def test_two_processes_killed_without_orphans_resume_and_end_at_the_same_bytes(tmp_path, toy_images):
