@@ -19,8 +19,8 @@ serve: .venv/pipeline ## a local Prefect server with its UI, and the scheduled d
 engines: .venv/pipeline ## what MINTMARK_ENGINE=dask and MINTMARK_ENGINE=ray need
 	@$(INSTALL) ".[pipeline,dask,ray]"
 
-test: .venv/test ## every test
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --durations 40 $(ARGS)
+test: .venv/test ## every test; three at a time, since many wait for servers
+	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --durations 40 $(ARGS)
 
 nightly: .venv/test ## the tests that take minutes to hours
 	@$(BIN)/python -m pytest -m nightly --timeout 7200 $(ARGS)
