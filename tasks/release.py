@@ -114,6 +114,7 @@ def _contents(params: Params, data_dir: Path, verdict: Mapping[str, Any], report
         evidence=published.publish(reports, min_records=params.min_records, decimals=params.decimals),
         samples=data_dir / "anonymise" / "release.parquet",
         classifier=Classifier(network=loaded.network, shape=loaded.shape, classes=loaded.classes),
+        guard=data_dir / "detect" / "detector.safetensors",
         weights={name: data_dir / "train_gan" / f"{name}.safetensors" for name in ("generator", "discriminator")},
     )
 

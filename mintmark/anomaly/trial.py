@@ -24,11 +24,15 @@ class Trial:
 
     Attributes:
         normals: Untouched test records.
+        normal_codes: Their classes; -1 where there is no label.
         anomalies: By corruption, other test records after it.
+        anomaly_codes: Their classes before it.
     """
 
     normals: Float[torch.Tensor, "normals channels height width"]
+    normal_codes: Int64[np.ndarray, " normals"]
     anomalies: Mapping[str, Float[torch.Tensor, "anomalies channels height width"]]
+    anomaly_codes: Mapping[str, Int64[np.ndarray, " anomalies"]]
 
 
 def set_up(test: ImageSet, *, corruptions: Mapping[str, float], max_records: int, rng: np.random.Generator) -> Trial:
@@ -49,11 +53,15 @@ def set_up(test: ImageSet, *, corruptions: Mapping[str, float], max_records: int
     side = deal(test.codes, num_parts=2, rng=rng)
     normals, sources = (at_most(test.take(side == which), max_records=max_records, rng=rng) for which in range(2))
     part = deal(sources.codes, num_parts=len(corruptions), rng=rng)
-    anomalies = {
-        name: to_unit(corrupt(sources.images[part == place], name=name, strength=strength, rng=rng))
-        for place, (name, strength) in enumerate(corruptions.items())
-    }
-    return Trial(normals=to_unit(normals.images), anomalies=anomalies)
+    return Trial(
+        normals=to_unit(normals.images),
+        normal_codes=normals.codes,
+        anomalies={
+            name: to_unit(corrupt(sources.images[part == place], name=name, strength=strength, rng=rng))
+            for place, (name, strength) in enumerate(corruptions.items())
+        },
+        anomaly_codes={name: sources.codes[part == place] for place, name in enumerate(corruptions)},
+    )
 
 
 def deal(codes: Int64[np.ndarray, " n"], *, num_parts: int, rng: np.random.Generator) -> Int64[np.ndarray, " n"]:
@@ -69,6 +77,14 @@ def at_most(images: ImageSet, *, max_records: int, rng: np.random.Generator) -> 
         return images
     kept = _by_class(images.codes, rng)[np.arange(max_records) * len(images) // max_records]
     return images.take(np.sort(kept))
+
+
+def divide(images: ImageSet, *, share: float, rng: np.random.Generator) -> tuple[ImageSet, ImageSet]:
+    """A stratified random `share` of the images, and the others, both in their order."""
+    taken = np.zeros(len(images), bool)
+    num_taken = round(share * len(images))
+    taken[_by_class(images.codes, rng)[np.arange(num_taken) * len(images) // max(num_taken, 1)]] = True
+    return images.take(taken), images.take(~taken)
 
 
 def _by_class(codes: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -1,13 +1,13 @@
 """A guard comes back from its file alone, and nothing else passes for one."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from mintmark import weights
-from mintmark.anomaly.model import Guard, load_guard, save_guard
-from mintmark.anomaly.pca import fit
+from mintmark.anomaly.model import STEP, Guard, coarse, fit_detector, load_guard, save_guard
 from mintmark.errors import BadInput
 
 IMAGES = torch.rand(30, 1, 4, 5, generator=torch.Generator().manual_seed(0)) * 2 - 1
@@ -16,7 +16,10 @@ IMAGES = torch.rand(30, 1, 4, 5, generator=torch.Generator().manual_seed(0)) * 2
 @pytest.fixture
 def guard() -> Guard:
     return Guard(
-        detector=fit(IMAGES[:20], num_components=3), threshold=0.7, false_alarm_rate=0.05, classes=("cat", "dog")
+        detector=fit_detector(IMAGES[:20], num_components=3),
+        thresholds={"novelty": 0.7, "anomaly": 0.9},
+        rates={"novelty": 0.05, "anomaly": 0.01},
+        classes=("cat", "dog"),
     )
 
 
@@ -25,17 +28,33 @@ def test_a_guard_comes_back_whole_from_its_file(tmp_path: Path, guard: Guard):
     loaded = load_guard(tmp_path / "detector.safetensors")
     assert torch.equal(loaded.detector.score(IMAGES), guard.detector.score(IMAGES))
     assert loaded.detector.shape == (4, 5, 1)
-    assert (loaded.threshold, loaded.false_alarm_rate, loaded.classes) == (0.7, 0.05, ("cat", "dog"))
+    assert loaded.thresholds == {"novelty": 0.7, "anomaly": 0.9}
+    assert loaded.rates == {"novelty": 0.05, "anomaly": 0.01}
+    assert loaded.classes == ("cat", "dog")
 
 
 def test_a_guard_raises_an_alarm_above_its_threshold(guard: Guard):
     scores = guard.detector.score(IMAGES)
-    middle = Guard(
-        detector=guard.detector, threshold=scores.median().item(), false_alarm_rate=0.5, classes=guard.classes
-    )
-    raised = middle.alarms(IMAGES)
+    split = replace(guard, thresholds={"novelty": scores.median().item(), "anomaly": scores.max().item()})
+    raised = split.alarms(IMAGES, name="novelty")
     assert raised.sum() == 15
     assert scores[raised].min() > scores[~raised].max()
+    assert not split.alarms(IMAGES, name="anomaly").any()
+
+
+def test_thresholds_are_rounded_up_by_less_than_a_step_of_the_release_s_scale():
+    released = torch.tensor([1.0, 2.0, 7.0])
+    found = coarse({"low": 0.5, "unit": 2.0, "high": 3.0, "none": None}, released_scores=released)
+    assert found["low"] == found["unit"] == 2.0
+    assert found["none"] is None
+    assert found["high"] is not None
+    assert found["high"] == pytest.approx(2.0 * STEP**9)  # 1.05 ** 8 < 1.5 < 1.05 ** 9
+    assert 3.0 <= found["high"] < 3.0 * STEP
+
+
+def test_a_release_on_the_plane_has_no_scale():
+    with pytest.raises(BadInput, match="expected records beside the plane of the guard"):
+        coarse({"novelty": 1.0}, released_scores=torch.tensor([0.0, 0.0, 1.0]))
 
 
 def test_the_file_holds_the_plane_and_no_record(tmp_path: Path, guard: Guard):
@@ -50,7 +69,7 @@ def test_another_kind_is_refused(tmp_path: Path):
         load_guard(tmp_path / "other.safetensors")
 
 
-@pytest.mark.parametrize("missing", ["kind", "threshold", "shape", "mean", "components"])
+@pytest.mark.parametrize("missing", ["kind", "thresholds", "rates", "shape", "mean", "components"])
 def test_a_file_that_lacks_a_part_is_refused_by_name(tmp_path: Path, guard: Guard, missing: str):
     save_guard(tmp_path / "whole.safetensors", guard)
     tensors, facts = weights.load(tmp_path / "whole.safetensors")

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mintmark.anomaly.trial import at_most, deal, set_up
+from mintmark.anomaly.trial import at_most, deal, divide, set_up
 from mintmark.data.images import ImageSet, to_bytes
 from mintmark.errors import BadInput
 
@@ -79,3 +79,20 @@ def test_at_most_keeps_as_many_as_asked_each_class_alike_in_order():
 def test_at_most_keeps_all_where_there_are_no_more():
     images = flat_images(30)
     assert at_most(images, max_records=30, rng=np.random.default_rng(0)) is images
+
+
+def test_the_codes_are_those_of_the_records():
+    trial = set_up(flat_images(), corruptions=CORRUPTIONS, max_records=1000, rng=np.random.default_rng(0))
+    known = {grey: grey % 3 - 1 for grey in range(121)}
+    assert trial.normal_codes.tolist() == [known[grey] for grey in greys(trial.normals)]
+    assert trial.anomaly_codes["shuffle_pixels"].tolist() == [
+        known[grey] for grey in greys(trial.anomalies["shuffle_pixels"])
+    ]
+    assert trial.anomaly_codes["invert"].tolist() == [known[255 - grey] for grey in greys(trial.anomalies["invert"])]
+
+
+def test_a_division_puts_every_record_on_one_side_each_class_alike():
+    taken, others = divide(flat_images(120), share=0.25, rng=np.random.default_rng(0))
+    assert sorted([*taken.ids, *others.ids]) == sorted(flat_images(120).ids)
+    assert np.unique(taken.codes, return_counts=True)[1].tolist() == [10, 10, 10]
+    assert len(divide(flat_images(3), share=0.1, rng=np.random.default_rng(0))[0]) == 0
