@@ -1,8 +1,9 @@
 """Fit anomaly detectors and judge them: split, release and trained networks in, a guard and measurements out.
 
 Reads the train part (to fit), the validation part (to set thresholds), the test part (to judge, and nothing else), the
-released records (to fit the guard, and nothing else), the generator and the discriminator. Writes the guard
-(detector.safetensors), the report, ROC curves and explained examples.
+released records (to fit the guard, and nothing else), the generator, the discriminator, and the classifier that the guard
+stands before. Writes the guard (detector.safetensors), the report, ROC curves, what rejecting gains, explained examples,
+and what the discriminator sees.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,22 +11,27 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 
-from mintmark.anomaly import judgement, model
+from mintmark.anomaly import judgement, model, reject
 from mintmark.anomaly.anogan import AnoGan
 from mintmark.anomaly.corruptions import CORRUPTIONS
+from mintmark.anomaly.descent import in_blocks
 from mintmark.anomaly.detector import Detector
+from mintmark.anomaly.embedding import Embedding, draw_absence, draw_embedding, embed
 from mintmark.anomaly.family import COMBINATION, Networks, PcaRecipe, Recipes, fit_members, require_kinds
 from mintmark.anomaly.judgement import GUARD
 from mintmark.anomaly.measurements import Rates, member_leak, thresholds
 from mintmark.anomaly.pca import PcaResidual
-from mintmark.anomaly.pictures import Explained, draw_explanations, draw_roc, roc_table
+from mintmark.anomaly.pictures import Explained, draw_explanations, draw_rejection, draw_roc, roc_table
 from mintmark.anomaly.scoring import Case, Scores, combined, score
 from mintmark.anomaly.threshold import calibrate, p_values
-from mintmark.anomaly.trial import Trial, at_most, divide, set_up
+from mintmark.anomaly.trial import Trial, at_most, divide, grades, set_up
+from mintmark.classify.model import load_classifier, logits
 from mintmark.data.images import ImageSet, read_images, to_unit
 from mintmark.devices import DeviceName, pick_device
+from mintmark.errors import BadInput
 from mintmark.evidence import Report, write_report
 from mintmark.files import whole_file
 from mintmark.gan.elsewhere import read_elsewhere
@@ -51,12 +57,14 @@ class Params:
     detectors: tuple[str, ...]
     recipes: Recipes
     guard: PcaRecipe
+    corrupted_share: float
+    embedding: Embedding
 
     def __post_init__(self) -> None:
         for name in ("threads", "max_records"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        for name in ("level", "reference_share"):
+        for name in ("level", "reference_share", "corrupted_share"):
             if not 0 < getattr(self, name) < 1:
                 raise ValueError(f"{name} must be between 0 and 1, got {getattr(self, name)}")
         if not self.corruptions or not set(self.corruptions) <= set(CORRUPTIONS):
@@ -79,12 +87,9 @@ def run(params: Params, data_dir: Path) -> None:
         read_images(data_dir / "split" / f"{part}.parquet") for part in ("train", "validation", "test")
     )
     released = read_images(data_dir / "anonymise" / "release.parquet")
+    networks = _networks(data_dir / "train_gan", params)
     members = fit_members(
-        params.detectors,
-        to_unit(train.images),
-        recipes=params.recipes,
-        networks=_networks(data_dir / "train_gan", params),
-        seed=params.seed,
+        params.detectors, to_unit(train.images), recipes=params.recipes, networks=networks, seed=params.seed
     )
     plane = model.fit_detector(to_unit(released.images), num_components=params.guard.num_components)
     case = _case(params, validation, test, rng)
@@ -93,19 +98,25 @@ def run(params: Params, data_dir: Path) -> None:
     calibrate(every[0].calibration, false_alarm_rate=params.rates.novelty)  # refuses what nothing could be said of
     limits[GUARD] = model.coarse(limits[GUARD], released_scores=plane.score(to_unit(released.images)))
     fitted_on = plane.score(to_unit(at_most(train, max_records=params.max_records, rng=rng).images))
+    answers = _answers(data_dir / "evaluate" / "classifier.safetensors", case, test)
+    rejecters = _rejecters(every, reject.doubt(case, answers))
+    limits |= {one.kind: thresholds(one, rates=params.rates) for one in rejecters if one.kind not in limits}
+    mixture = reject.mix(case, answers, corrupted_share=params.corrupted_share, rng=rng)
     report = Report(
         stage="detect",
         measurements=(
             *judgement.judge(every, thresholds=limits, rates=params.rates, rng=rng, level=params.level),
             member_leak(every[-1], train=fitted_on, rng=rng, level=params.level),
+            *reject.measure(rejecters, mixture, thresholds=_novelty(limits), rng=rng, level=params.level),
         ),
         headline=tuple(f"{one.kind}_auroc" for one in every),
         facts=judgement.facts(every, thresholds=limits, rates=params.rates, level=params.level)
         | {"corruptions": dict(params.corruptions), "guard": {"kind": plane.kind, "fitted_on": "anonymise/release"}},
-        cost=_cost(members, case.num_images),
+        cost=_cost(members, len(case.images)),
     )
-    _draw_roc(folder, every, report)
+    _draw_curves(folder, every, report, reject.curves(rejecters, mixture), params.corrupted_share)
     _draw_explanations(folder / "explain.png", case.trial, members, every, params.rates)
+    _draw_embedding(folder / "tsne.png", test, networks, params, rng)
     guard = model.Guard(
         detector=plane,
         thresholds={name: one for name, one in limits[GUARD].items() if one is not None},
@@ -143,17 +154,57 @@ def _score(kinds: Sequence[str], members: Sequence[Detector], plane: PcaResidual
     return [*every, replace(score(plane, case), kind=GUARD)]
 
 
+def _answers(path: Path, case: Case, test: ImageSet) -> torch.Tensor:
+    """The deployed classifier's logits of every image."""
+    loaded = load_classifier(path)
+    if loaded.classes != test.classes:
+        raise BadInput(f"{path}: expected a classifier of the classes {list(test.classes)}, got {list(loaded.classes)}")
+    return logits(loaded.network, case.images)
+
+
+def _rejecters(every: Sequence[Scores], confidence: Scores) -> list[Scores]:
+    """What may stand before the classifier: the last detector, the guard, its own confidence, or the latter two."""
+    *_, last, guard = every
+    return [last, guard, confidence, combined([guard, confidence], kind=f"{GUARD}_and_{confidence.kind}")]
+
+
+def _novelty(limits: Mapping[str, Mapping[str, float | None]]) -> dict[str, float]:
+    """Beyond these a record is not answered."""
+    return {kind: one for kind, by_alarm in limits.items() if (one := by_alarm["novelty"]) is not None}
+
+
 def _cost(members: Sequence[Detector], num_searched: int) -> dict[str, float]:
     searchers = [one for one in members if isinstance(one, AnoGan)]
     return judgement.cost(searchers[0], num_searched=num_searched) if searchers else {}
 
 
-def _draw_roc(folder: Path, every: Sequence[Scores], report: Report) -> None:
-    """The curves as a table and as a picture."""
-    table = roc_table(every)
-    with whole_file(folder / "roc.csv") as partial:
-        table.to_csv(partial, index=False, float_format="%.6g", lineterminator="\n")
-    draw_roc(folder / "roc.png", table, aurocs={one.kind: report[f"{one.kind}_auroc"].value or 0.0 for one in every})
+def _draw_curves(
+    folder: Path, every: Sequence[Scores], report: Report, rejection: pd.DataFrame, corrupted_share: float
+) -> None:
+    """The curves as tables and as pictures."""
+    roc = roc_table(every)
+    for name, table in (("roc.csv", roc), ("reject.csv", rejection)):
+        with whole_file(folder / name) as partial:
+            table.to_csv(partial, index=False, float_format="%.6g", lineterminator="\n")
+    draw_roc(folder / "roc.png", roc, aurocs={one.kind: report[f"{one.kind}_auroc"].value or 0.0 for one in every})
+    draw_rejection(folder / "reject.png", rejection, corrupted_share=corrupted_share)
+
+
+def _draw_embedding(
+    path: Path, test: ImageSet, networks: Networks | None, params: Params, rng: np.random.Generator
+) -> None:
+    """Where a discriminator sees the untouched, the mildly corrupted and the corrupted."""
+    if networks is None:
+        draw_absence(path, "No discriminator: the records were made elsewhere.")
+        return
+    shown, discriminator = params.embedding, networks.discriminator
+    groups = grades(
+        test, corruptions=params.corruptions, mildness=shown.mildness, max_records=shown.max_records, rng=rng
+    )
+    device = next(discriminator.parameters()).device
+    features = in_blocks(lambda block: discriminator.features(block.to(device)).cpu(), torch.cat(list(groups.values())))
+    places = embed(features, perplexity=shown.perplexity, seed=params.seed)
+    draw_embedding(path, places, groups=[(name, len(images)) for name, images in groups.items()])
 
 
 def _draw_explanations(

@@ -80,6 +80,24 @@ def draw_roc(path: Path, table: pd.DataFrame, *, aurocs: Mapping[str, float]) ->
     _save(figure, path)
 
 
+def draw_rejection(path: Path, table: pd.DataFrame, *, corrupted_share: float) -> None:
+    """Write the curves of `reject.curves` as a PNG."""
+    figure = Figure(figsize=(6.0, 5.0), layout="constrained")
+    axes = figure.subplots()
+    for rejecter, curve in table.groupby("rejecter", sort=False):
+        style = {"color": "grey", "linestyle": ":"} if rejecter == "random" else {}
+        label = WORDS.get(str(rejecter), str(rejecter).replace("_", " "))
+        axes.plot(curve["coverage"], curve["accuracy"], label=label, **style)
+    axes.set_title(
+        f"How right the answers are, if the strangest go unanswered\n({corrupted_share:.0%} of the records are corrupted)"
+    )
+    axes.set_xlabel("share of the records that are answered")
+    axes.set_ylabel("share of right answers among them")
+    axes.set_xlim(0.0, 1.0)
+    axes.legend(loc="lower left", fontsize=8, title="unanswered first: the highest scores of")
+    _save(figure, path)
+
+
 def draw_explanations(
     path: Path,
     images: Float[torch.Tensor, "n channels height width"],

@@ -6,6 +6,7 @@ member is, `calibration` alone turns scores into p-values and alarms. Knows noth
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -30,10 +31,24 @@ class Case:
     trial: Trial
 
     @property
-    def num_images(self) -> int:
-        """All of them."""
+    def images(self) -> Float[torch.Tensor, "n channels height width"]:
+        """All of them, in the order that `split` expects."""
+        return torch.cat([self.references, self.calibration, self.trial.normals, *self.trial.anomalies.values()])
+
+    def split(self, found: torch.Tensor) -> "Parts":
+        """What was found of each of the `images`, by part."""
         parts = [self.references, self.calibration, self.trial.normals, *self.trial.anomalies.values()]
-        return sum(map(len, parts))
+        references, calibration, normals, *anomalies = found.split([len(part) for part in parts])
+        return Parts(references, calibration, normals, dict(zip(self.trial.anomalies, anomalies, strict=True)))
+
+
+class Parts(NamedTuple):
+    """Something of each image of a case."""
+
+    references: torch.Tensor
+    calibration: torch.Tensor
+    normals: torch.Tensor
+    anomalies: Mapping[str, torch.Tensor]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -66,16 +81,12 @@ def score(detector: Detector, case: Case) -> Scores:
     Raises:
         BadInput: the images are of another shape than those it was fitted on.
     """
-    trial = case.trial
-    parts = [case.references, case.calibration, trial.normals, *trial.anomalies.values()]
-    scores = detector.score(torch.cat(parts)).split([len(part) for part in parts])
-    return Scores(
-        kind=detector.kind,
-        references=scores[0],
-        calibration=scores[1],
-        normals=scores[2],
-        anomalies=dict(zip(trial.anomalies, scores[3:], strict=True)),
-    )
+    return from_parts(detector.kind, case.split(detector.score(case.images)))
+
+
+def from_parts(kind: str, scores: Parts) -> Scores:
+    """Scores under the name of whatever gave them."""
+    return Scores(kind=kind, **scores._asdict())
 
 
 def combined(members: Sequence[Scores], *, kind: str) -> Scores:

@@ -14,9 +14,12 @@ from sklearn.metrics import auc
 
 from mintmark.anomaly.anogan import Search
 from mintmark.anomaly.descent import Training
+from mintmark.anomaly.embedding import Embedding
 from mintmark.anomaly.family import MODULES, NearestRecipe, PcaRecipe
 from mintmark.anomaly.measurements import Rates
 from mintmark.anomaly.model import STEP, load_guard
+from mintmark.classify.model import save_classifier
+from mintmark.classify.networks import LinearClassifier
 from mintmark.data.images import read_images, synthetic_ids, write_images
 from mintmark.errors import BadInput
 from mintmark.evidence import read_report
@@ -29,7 +32,18 @@ ROOT = Path(__file__).resolve().parents[2]
 DEFAULT = load("detect", Params, path=ROOT / "params.yaml")
 KINDS = ("pca_residual", "nearest", "anogan", "combination")
 JUDGED = (*KINDS, "guard")
-OUTPUTS = ["detector.safetensors", "explain.png", "metrics.json", "report.json", "roc.csv", "roc.png"]
+REJECTERS = ("combination", "guard", "confidence", "guard_and_confidence")
+OUTPUTS = [
+    "detector.safetensors",
+    "explain.png",
+    "metrics.json",
+    "reject.csv",
+    "reject.png",
+    "report.json",
+    "roc.csv",
+    "roc.png",
+    "tsne.png",
+]
 PARAMS = Params(
     seed=0,
     threads=1,
@@ -49,6 +63,8 @@ PARAMS = Params(
         ),
     ),
     guard=PcaRecipe(num_components=3),
+    corrupted_share=0.25,
+    embedding=Embedding(max_records=10, mildness=0.3, perplexity=5.0),
 )
 
 
@@ -62,6 +78,12 @@ def write_networks(folder: Path, *, size: int = 8) -> None:
     save_discriminator(folder / "discriminator.safetensors", discriminator, classes=classes, facts={})
 
 
+def write_classifier(path: Path, *, classes: tuple[str, ...]) -> None:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        save_classifier(path, LinearClassifier((8, 8, 1), len(classes)), classes=classes, facts={})
+
+
 @pytest.fixture
 def data_dir(tmp_path: Path, toy_images) -> Path:
     for seed, (part, num) in enumerate((("train", 60), ("validation", 40), ("test", 60))):
@@ -70,6 +92,7 @@ def data_dir(tmp_path: Path, toy_images) -> Path:
     made = dataclasses.replace(made, ids=synthetic_ids(made.images, first=0))
     write_images(tmp_path / "data" / "anonymise" / "release.parquet", made)
     write_networks(tmp_path / "data" / "train_gan")
+    write_classifier(tmp_path / "data" / "evaluate" / "classifier.safetensors", classes=made.classes)
     return tmp_path / "data"
 
 
@@ -145,7 +168,7 @@ def test_who_uses_the_generator_or_other_detectors_is_compared_with_each_simpler
 ):
     run(PARAMS, data_dir)
     report = read_report(data_dir / "detect")
-    compared = {one.name for one in report.measurements if "_minus_" in one.name}
+    compared = {one.name for one in report.measurements if "_minus_" in one.name and one.name.endswith("_auroc")}
     pairs = [("anogan", "pca_residual"), ("anogan", "nearest"), ("guard", "pca_residual")]
     pairs += [("combination", other) for other in KINDS[:3]]
     assert compared == {f"{kind}_minus_{other}_auroc" for kind, other in pairs}
@@ -210,6 +233,38 @@ def test_the_guard_in_the_file_raises_the_alarms_that_the_report_counts(data_dir
     assert guard.classes == ("class-0", "class-1", "class-2")
 
 
+def test_every_rejecter_is_judged_on_one_mixture_of_the_stated_share(data_dir: Path):
+    run(PARAMS, data_dir)
+    report, table = read_report(data_dir / "detect"), pd.read_csv(data_dir / "detect" / "reject.csv")
+    assert report["answered_accuracy"].n == 40  # 30 untouched and 10 corrupted
+    assert set(table["rejecter"]) == {*REJECTERS, "random"}
+    for kind in REJECTERS:
+        curve = table[table["rejecter"] == kind]
+        full = curve.iloc[-1]
+        assert full.tolist()[1:] == pytest.approx([1.0, report["answered_accuracy"].value, 0.25])
+        kept = curve[(curve["coverage"] - (report[f"{kind}_kept_share"].value or 0)).abs() < 1e-4]
+        assert kept["accuracy"].tolist() == pytest.approx([report[f"{kind}_kept_accuracy"].value], abs=1e-5)
+        assert report[f"{kind}_minus_random_risk_area"].low is not None
+    assert report["guard_minus_confidence_risk_area"].value == pytest.approx(
+        (report["guard_risk_area"].value or 0) - (report["confidence_risk_area"].value or 0), abs=1e-5
+    )
+
+
+def test_what_rejects_is_set_by_validation_and_never_by_test(data_dir: Path, toy_images):
+    run(PARAMS, data_dir)
+    before = read_report(data_dir / "detect").facts["thresholds"]
+    write_images(data_dir / "split" / "test.parquet", toy_images(num=60, seed=7))
+    run(PARAMS, data_dir)
+    assert read_report(data_dir / "detect").facts["thresholds"] == before
+    assert set(before) == {*JUDGED, *REJECTERS}
+
+
+def test_a_classifier_of_other_classes_is_refused(data_dir: Path):
+    write_classifier(data_dir / "evaluate" / "classifier.safetensors", classes=("a", "b"))
+    with pytest.raises(BadInput, match=r"expected a classifier of the classes .*'class-0'.* got \['a', 'b'\]"):
+        run(PARAMS, data_dir)
+
+
 def test_the_curves_have_the_areas_that_the_report_states(data_dir: Path):
     run(PARAMS, data_dir)
     report, table = read_report(data_dir / "detect"), pd.read_csv(data_dir / "detect" / "roc.csv")
@@ -232,7 +287,9 @@ def test_the_same_inputs_give_the_same_bytes_and_another_seed_another_trial_and_
 
 def test_the_report_holds_no_record_id(data_dir: Path):
     run(PARAMS, data_dir)
-    text = "".join((data_dir / "detect" / name).read_text() for name in ("report.json", "metrics.json", "roc.csv"))
+    text = "".join(
+        (data_dir / "detect" / name).read_text() for name in ("report.json", "metrics.json", "roc.csv", "reject.csv")
+    )
     for part in ("train", "validation", "test"):
         assert not any(one in text for one in read_images(data_dir / "split" / f"{part}.parquet").ids)
 
@@ -262,6 +319,7 @@ def test_too_few_normals_are_refused_and_nothing_is_written(data_dir: Path, chan
         ({"reference_share": 1.0}, "reference_share must be between 0 and 1, got 1.0"),
         ({"detectors": ("nearest", "nearest")}, "detectors must be some of .*, each once"),
         ({"level": 1.0}, "level must be between 0 and 1, got 1.0"),
+        ({"corrupted_share": 0.0}, "corrupted_share must be between 0 and 1, got 0.0"),
         ({"corruptions": {}}, "corruptions must be some of"),
         ({"corruptions": {"melt": 0.5}}, r"corruptions must be some of \[.*\], got \['melt'\]"),
         ({"corruptions": {"invert": 1.5}}, "corruptions.invert must be above 0 and at most 1, got 1.5"),

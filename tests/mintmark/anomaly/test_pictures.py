@@ -11,7 +11,7 @@ from sklearn.metrics import auc
 
 from mintmark.anomaly.detector import explained
 from mintmark.anomaly.measurements import Rates
-from mintmark.anomaly.pictures import Explained, _caption, draw_explanations, draw_roc, roc_table
+from mintmark.anomaly.pictures import Explained, _caption, draw_explanations, draw_rejection, draw_roc, roc_table
 from mintmark.anomaly.scoring import Scores
 
 NORMALS, ANOMALIES = torch.tensor([1.0, 3.0, 5.0, 7.0]), torch.tensor([4.0, 6.0, 8.0])
@@ -53,6 +53,15 @@ def test_the_roc_picture_repeats_to_the_byte_and_follows_its_table(tmp_path: Pat
     other = pd.DataFrame({**table, "detection_rate": np.linspace(0, 1, len(table))})
     for name, drawn in (("first", table), ("again", table), ("other", other)):
         draw_roc(tmp_path / f"{name}.png", drawn, aurocs={"one": 0.75})
+    first, again, different = ((tmp_path / f"{name}.png").read_bytes() for name in ("first", "again", "other"))
+    assert first == again
+    assert first != different
+
+
+def test_the_picture_of_rejection_repeats_to_the_byte_and_follows_its_table(tmp_path: Path):
+    table = pd.DataFrame({"rejecter": ["guard", "guard"], "coverage": [0.5, 1.0], "accuracy": [0.9, 0.8]})
+    for name, drawn in (("first", table), ("again", table), ("other", table.assign(accuracy=[0.7, 0.8]))):
+        draw_rejection(tmp_path / f"{name}.png", drawn, corrupted_share=0.2)
     first, again, different = ((tmp_path / f"{name}.png").read_bytes() for name in ("first", "again", "other"))
     assert first == again
     assert first != different

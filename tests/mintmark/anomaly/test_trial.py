@@ -1,12 +1,14 @@
 """The trial: no record on both sides or twice, and all draws stratified."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mintmark.anomaly.trial import at_most, deal, divide, set_up
+from mintmark.anomaly.trial import at_most, deal, divide, grades, set_up
 from mintmark.data.images import ImageSet, to_bytes
 from mintmark.errors import BadInput
 
@@ -96,3 +98,19 @@ def test_a_division_puts_every_record_on_one_side_each_class_alike():
     assert sorted([*taken.ids, *others.ids]) == sorted(flat_images(120).ids)
     assert np.unique(taken.codes, return_counts=True)[1].tolist() == [10, 10, 10]
     assert len(divide(flat_images(3), share=0.1, rng=np.random.default_rng(0))[0]) == 0
+
+
+def test_grades_share_no_record_and_the_mild_one_is_corrupted_less():
+    """Greys 0, 2, 4, ...: a quarter of the way from g to 255 - g lies 63.75 + g / 2."""
+    spaced = replace(flat_images(120), images=2 * flat_images(120).images)
+    found = grades(spaced, corruptions={"invert": 1.0}, mildness=0.25, max_records=30, rng=np.random.default_rng(0))
+    assert list(found) == ["untouched", "mildly corrupted", "corrupted"]
+    untouched, mild, strong = (greys(images) for images in found.values())
+    records = [*untouched, *({round(63.75 + grey / 2): grey for grey in range(0, 240, 2)}[one] for one in mild)]
+    records += [255 - grey for grey in strong]
+    assert len(set(records)) == len(records) == 90
+
+
+def test_too_few_records_for_three_grades_are_refused():
+    with pytest.raises(BadInput, match="at least 12 records for 2 corruptions, got 11"):
+        grades(flat_images(11), corruptions=CORRUPTIONS, mildness=0.5, max_records=9, rng=np.random.default_rng(0))
