@@ -37,6 +37,16 @@ PICTURES = (
         "One prototype a region of the real data, found without labels.",
     ),
     ("detect/explain.png", "What looks strange.", "Records that resemble none of the training records, and where."),
+    (
+        "detect/reject.png",
+        "What declining gains.",
+        "The fewer records are answered, the more of the answers are right.",
+    ),
+    (
+        "detect/tsne.png",
+        "What the discriminator sees.",
+        "Records that it finds alike lie side by side; distances mean nothing.",
+    ),
 )
 
 

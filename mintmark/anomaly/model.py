@@ -25,7 +25,7 @@ from mintmark.anomaly.pca import PcaResidual
 from mintmark.anomaly.threshold import alarms
 from mintmark.errors import BadInput
 
-STEP = 1.05  # ratio of neighbouring thresholds on the scale
+STEP = 1.02  # ratio of neighbouring thresholds on the scale
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -30,7 +30,7 @@ WORDS = {
     "isolation_forest": "isolation forest",
     "one_class_svm": "support vectors",
     "memory": "memory of patches",
-    "combination": "all of these, combined",
+    "combination": "combination",
     "guard": "guard (plane of the release)",
 }
 
@@ -118,7 +118,9 @@ def draw_explanations(
     columns = 1 + 2 * len(accounts)
     figure = Figure(figsize=(INCHES * columns + 1.0, INCHES * len(images) + 0.8), layout="constrained")
     grid = figure.subplots(len(images), columns, squeeze=False)
-    figure.suptitle("What each detector expected, and where the image differs (bright: far)")
+    figure.suptitle(
+        "What each detector expected, and where the image differs (bright: far)\np: share of normal records that look as odd"
+    )
     for row, name in enumerate(names):
         _show(grid[row, 0], images[row])
         grid[row, 0].set_ylabel(name.replace("_", "\n"), rotation=0, ha="right", va="center")
@@ -130,7 +132,7 @@ def draw_explanations(
     grid[0, 0].set_title("image", fontsize=8)
     for place, account in enumerate(accounts):
         grid[0, 1 + 2 * place].set_title(f"{WORDS.get(account.kind, account.kind)}\nexpected", fontsize=8)
-        grid[0, 2 + 2 * place].set_title("difference\n(p: how many normals are as odd)", fontsize=8)
+        grid[0, 2 + 2 * place].set_title("difference", fontsize=8)
     for axes in grid.flat:
         axes.set_xticks([])
         axes.set_yticks([])

@@ -162,9 +162,18 @@ def _kept(scores: Scores, mixture: Mixture, threshold: float, level: float, mixe
         note=f"share of the records that {scores.kind} lets through to be answered, {mixed}",
         **proportion(num_kept, len(kept), level=level)._asdict(),
     )
+    through = kept[mixture.corrupted]
+    corrupted = Measurement(
+        name=f"{scores.kind}_kept_corrupted_share",
+        unit="rate",
+        n=len(through),
+        level=level,
+        note=f"share of the corrupted records that {scores.kind} lets through to be answered",
+        **proportion(int(through.sum()), len(through), level=level)._asdict(),
+    )
     name = f"{scores.kind}_kept_accuracy"
     if not num_kept:
-        return [share, Measurement(name=name, value=None, unit="rate", n=0, note="nothing was let through")]
+        return [share, corrupted, Measurement(name=name, value=None, unit="rate", n=0, note="nothing was let through")]
     accuracy = Measurement(
         name=name,
         unit="rate",
@@ -173,7 +182,7 @@ def _kept(scores: Scores, mixture: Mixture, threshold: float, level: float, mixe
         note=f"share of right answers among the records that {scores.kind} lets through",
         **proportion(right, num_kept, level=level)._asdict(),
     )
-    return [share, accuracy]
+    return [share, corrupted, accuracy]
 
 
 def _areas(rejecters: Sequence[Scores], mixture: Mixture, rng: np.random.Generator, level: float) -> list[Measurement]:

@@ -48,7 +48,7 @@ def test_thresholds_are_rounded_up_by_less_than_a_step_of_the_release_s_scale():
     assert found["low"] == found["unit"] == 2.0
     assert found["none"] is None
     assert found["high"] is not None
-    assert found["high"] == pytest.approx(2.0 * STEP**9)  # 1.05 ** 8 < 1.5 < 1.05 ** 9
+    assert found["high"] == pytest.approx(2.0 * STEP**21)  # 1.02 ** 20 < 1.5 < 1.02 ** 21
     assert 3.0 <= found["high"] < 3.0 * STEP
 
 

@@ -118,6 +118,7 @@ def test_what_is_kept_at_the_threshold_is_counted():
     assert (found["answered_accuracy"].value, found["answered_accuracy"].n) == (0.5, 4)
     assert (found["guard_kept_share"].value, found["confidence_kept_share"].value) == (0.75, 0.5)
     assert found["guard_kept_accuracy"].value == pytest.approx(2 / 3)
+    assert (found["guard_kept_corrupted_share"].value, found["guard_kept_corrupted_share"].n) == (1.0, 1)
     assert (found["guard_kept_accuracy"].n, found["confidence_kept_accuracy"].value) == (3, 0.5)
 
 
