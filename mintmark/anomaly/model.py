@@ -26,6 +26,7 @@ from mintmark.anomaly.threshold import alarms
 from mintmark.errors import BadInput
 
 STEP = 1.02  # ratio of neighbouring thresholds on the scale
+LEAST_UNIT = 1e-6  # of the scale, for releases that lie on their plane; a distance of images in [-1, 1]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -71,13 +72,8 @@ def coarse(
     Args:
         thresholds: By name; None stays None.
         released_scores: The guard's scores of the records that it was fitted on.
-
-    Raises:
-        BadInput: half of the released records lie on the detector's plane, so that there is no scale.
     """
-    unit = released_scores.double().median().item()
-    if unit <= 0:
-        raise BadInput("released: expected records beside the plane of the guard, found half of them on it")
+    unit = max(released_scores.double().median().item(), LEAST_UNIT)
     return {
         name: None if one is None else unit * STEP ** math.ceil(math.log(max(one / unit, 1.0), STEP))
         for name, one in thresholds.items()

@@ -85,9 +85,9 @@ def draw_rejection(path: Path, table: pd.DataFrame, *, corrupted_share: float) -
     figure = Figure(figsize=(6.0, 5.0), layout="constrained")
     axes = figure.subplots()
     for rejecter, curve in table.groupby("rejecter", sort=False):
-        style = {"color": "grey", "linestyle": ":"} if rejecter == "random" else {}
         label = WORDS.get(str(rejecter), str(rejecter).replace("_", " "))
-        axes.plot(curve["coverage"], curve["accuracy"], label=label, **style)
+        colour, line = ("grey", ":") if rejecter == "random" else (None, "-")
+        axes.plot(curve["coverage"], curve["accuracy"], label=label, color=colour, linestyle=line)
     axes.set_title(
         f"How right the answers are, if the strangest go unanswered\n({corrupted_share:.0%} of the records are corrupted)"
     )
