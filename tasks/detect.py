@@ -23,10 +23,9 @@ from mintmark.anomaly.embedding import Embedding, draw_absence, draw_embedding, 
 from mintmark.anomaly.family import COMBINATION, Networks, PcaRecipe, Recipes, fit_members, require_kinds
 from mintmark.anomaly.judgement import GUARD
 from mintmark.anomaly.measurements import Rates, member_leak, thresholds
-from mintmark.anomaly.pca import PcaResidual
 from mintmark.anomaly.pictures import Explained, draw_explanations, draw_rejection, draw_roc, roc_table
 from mintmark.anomaly.scoring import Case, Scores, combined, score
-from mintmark.anomaly.threshold import calibrate, p_values
+from mintmark.anomaly.threshold import p_values
 from mintmark.anomaly.trial import Trial, at_most, divide, grades, set_up
 from mintmark.classify.model import load_classifier, logits
 from mintmark.data.images import ImageSet, read_images, to_unit
@@ -86,22 +85,19 @@ def run(params: Params, data_dir: Path) -> None:
     train, validation, test = (
         read_images(data_dir / "split" / f"{part}.parquet") for part in ("train", "validation", "test")
     )
-    released = read_images(data_dir / "anonymise" / "release.parquet")
     networks = _networks(data_dir / "train_gan", params)
     members = fit_members(
         params.detectors, to_unit(train.images), recipes=params.recipes, networks=networks, seed=params.seed
     )
-    plane = model.fit_detector(to_unit(released.images), num_components=params.guard.num_components)
     case = _case(params, validation, test, rng)
-    every = _score(params.detectors, members, plane, case)
-    limits = {one.kind: thresholds(one, rates=params.rates) for one in every}
-    calibrate(every[0].calibration, false_alarm_rate=params.rates.novelty)  # refuses what nothing could be said of
-    limits[GUARD] = model.coarse(limits[GUARD], released_scores=plane.score(to_unit(released.images)))
-    fitted_on = plane.score(to_unit(at_most(train, max_records=params.max_records, rng=rng).images))
+    guard = _guard(read_images(data_dir / "anonymise" / "release.parquet"), case, params)
+    every = _score(params.detectors, members, guard, case)
+    fitted_on = guard.detector.score(to_unit(at_most(train, max_records=params.max_records, rng=rng).images))
     answers = _answers(data_dir / "evaluate" / "classifier.safetensors", case, test)
     rejecters = _rejecters(every, reject.doubt(case, answers))
-    limits |= {one.kind: thresholds(one, rates=params.rates) for one in rejecters if one.kind not in limits}
     mixture = reject.mix(case, answers, corrupted_share=params.corrupted_share, rng=rng)
+    limits = {one.kind: thresholds(one, rates=params.rates) for one in (*every, *rejecters)}
+    limits[GUARD] = {name: guard.thresholds.get(name) for name in params.rates.by_name()}
     report = Report(
         stage="detect",
         measurements=(
@@ -111,18 +107,12 @@ def run(params: Params, data_dir: Path) -> None:
         ),
         headline=tuple(f"{one.kind}_auroc" for one in every),
         facts=judgement.facts(every, thresholds=limits, rates=params.rates, level=params.level)
-        | {"corruptions": dict(params.corruptions), "guard": {"kind": plane.kind, "fitted_on": "anonymise/release"}},
+        | {"corruptions": dict(params.corruptions), "guard": {"kind": guard.detector.kind, "fitted_on": "release"}},
         cost=_cost(members, len(case.images)),
     )
     _draw_curves(folder, every, report, reject.curves(rejecters, mixture), params.corrupted_share)
     _draw_explanations(folder / "explain.png", case.trial, members, every, params.rates)
     _draw_embedding(folder / "tsne.png", test, networks, params, rng)
-    guard = model.Guard(
-        detector=plane,
-        thresholds={name: one for name, one in limits[GUARD].items() if one is not None},
-        rates=params.rates.by_name(),
-        classes=released.classes,
-    )
     model.save_guard(folder / "detector.safetensors", guard)
     write_report(report, folder)
 
@@ -146,12 +136,23 @@ def _case(params: Params, validation: ImageSet, test: ImageSet, rng: np.random.G
     return Case(references=references, calibration=calibration, trial=trial)
 
 
-def _score(kinds: Sequence[str], members: Sequence[Detector], plane: PcaResidual, case: Case) -> list[Scores]:
+def _guard(released: ImageSet, case: Case, params: Params) -> model.Guard:
+    """Fitted on the release alone."""
+    return model.fit_guard(
+        to_unit(released.images),
+        calibration=case.calibration,
+        num_components=params.guard.num_components,
+        rates=params.rates,
+        classes=released.classes,
+    )
+
+
+def _score(kinds: Sequence[str], members: Sequence[Detector], guard: model.Guard, case: Case) -> list[Scores]:
     """Every detector's scores, the guard's last."""
     every = [score(one, case) for one in members]
     if COMBINATION in kinds:
         every.append(combined(every, kind=COMBINATION))
-    return [*every, replace(score(plane, case), kind=GUARD)]
+    return [*every, replace(score(guard.detector, case), kind=GUARD)]
 
 
 def _answers(path: Path, case: Case, test: ImageSet) -> torch.Tensor:

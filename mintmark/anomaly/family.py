@@ -28,6 +28,7 @@ from mintmark.anomaly import (
 )
 from mintmark.anomaly.descent import Training
 from mintmark.anomaly.detector import Detector
+from mintmark.errors import BadInput
 from mintmark.gan.family import AnyDiscriminator, AnyGenerator
 
 COMBINATION = "combination"
@@ -192,9 +193,11 @@ def fit_members(
         seed: Of every detector that draws.
 
     Raises:
-        BadInput: the normals do not suffice for a recipe, or do not fit the networks.
+        BadInput: the normals do not suffice for a recipe, or do not fit the networks, or no kind is left.
     """
     able = [kind for kind in kinds if kind in MODULES and (networks is not None or kind not in GENERATIVE)]
+    if not able:
+        raise BadInput(f"detectors: expected one that needs no generator, since there is none, got {list(kinds)}")
     return [_fit(kind, normals, recipes=recipes, networks=networks, seed=seed) for kind in able]
 
 

@@ -21,8 +21,9 @@ from jaxtyping import Bool, Float
 
 from mintmark import weights
 from mintmark.anomaly import pca
+from mintmark.anomaly.measurements import Rates
 from mintmark.anomaly.pca import PcaResidual
-from mintmark.anomaly.threshold import alarms
+from mintmark.anomaly.threshold import alarms, calibrate, resolves
 from mintmark.errors import BadInput
 
 STEP = 1.02  # ratio of neighbouring thresholds on the scale
@@ -55,29 +56,49 @@ class Guard:
         return alarms(self.detector.score(images), threshold=self.thresholds[name])
 
 
-def fit_detector(released: Float[torch.Tensor, "n channels height width"], *, num_components: int) -> PcaResidual:
-    """The guard's detector: the plane of released records, and of nothing else.
+def fit_guard(
+    released: Float[torch.Tensor, "n channels height width"],
+    *,
+    calibration: Float[torch.Tensor, "calibration channels height width"],
+    num_components: int,
+    rates: Rates,
+    classes: tuple[str, ...],
+) -> Guard:
+    """The plane of released records, and of nothing else, with thresholds by normals that nothing was fitted on.
+
+    Args:
+        released: Pixels in [-1, 1].
+        calibration: Held-out real normals; where they do not resolve the rate of anomalies, the guard has no such alarm.
+        num_components: Of the plane.
+        rates: Of false alarms.
+        classes: Of the released records.
 
     Raises:
-        BadInput: the records, or the values of an image, are too few for that many components.
+        BadInput: the released records, or the values of an image, are too few for that many components, or the
+            calibration normals do not resolve the rate of novelties.
     """
-    return pca.fit(released, num_components=num_components)
+    detector = pca.fit(released, num_components=num_components)
+    scores = detector.score(calibration)
+    exact = {"novelty": calibrate(scores, false_alarm_rate=rates.novelty)}
+    if resolves(len(scores), false_alarm_rate=rates.anomaly):
+        exact["anomaly"] = calibrate(scores, false_alarm_rate=rates.anomaly)
+    return Guard(
+        detector=detector,
+        thresholds=coarse(exact, released_scores=detector.score(released)),
+        rates=rates.by_name(),
+        classes=classes,
+    )
 
 
-def coarse(
-    thresholds: Mapping[str, float | None], *, released_scores: Float[torch.Tensor, " released"]
-) -> dict[str, float | None]:
+def coarse(thresholds: Mapping[str, float], *, released_scores: Float[torch.Tensor, " released"]) -> dict[str, float]:
     """Thresholds rounded up to the scale that the release fixes: its median score times `STEP` to the power 0, 1, 2, ...
 
     Args:
-        thresholds: By name; None stays None.
+        thresholds: By name.
         released_scores: The guard's scores of the records that it was fitted on.
     """
     unit = max(released_scores.double().median().item(), LEAST_UNIT)
-    return {
-        name: None if one is None else unit * STEP ** math.ceil(math.log(max(one / unit, 1.0), STEP))
-        for name, one in thresholds.items()
-    }
+    return {name: unit * STEP ** math.ceil(math.log(max(one / unit, 1.0), STEP)) for name, one in thresholds.items()}
 
 
 def save_guard(path: Path, guard: Guard) -> None:

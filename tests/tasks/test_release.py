@@ -12,7 +12,8 @@ import pytest
 import torch
 from ruamel.yaml import YAML
 
-from mintmark.anomaly.model import Guard, fit_detector, save_guard
+from mintmark.anomaly import pca
+from mintmark.anomaly.model import Guard, save_guard
 from mintmark.classify.model import save_classifier
 from mintmark.classify.networks import SmallCNN
 from mintmark.data.images import ImageSet, synthetic_ids, write_images
@@ -49,7 +50,7 @@ def make_data(tmp_path_factory, digits: ImageSet, stage_reports):
             torch.manual_seed(0)
             network = SmallCNN((8, 8, 1), 10, 4)
         save_classifier(data / "evaluate" / "classifier.safetensors", network, classes=digits.classes, facts={})
-        plane = fit_detector(release.tensors()[0], num_components=3)
+        plane = pca.fit(release.tensors()[0], num_components=3)
         guard = Guard(detector=plane, thresholds={"novelty": 9.0}, rates={"novelty": 0.05}, classes=digits.classes)
         save_guard(data / "detect" / "detector.safetensors", guard)
         for stage, report in {**stage_reports, **(changes or {})}.items():

@@ -149,6 +149,11 @@ def test_without_networks_the_kinds_that_need_them_are_left_out(recipes, zeros):
     assert [one.kind for one in found] == ["pca_residual", "nearest"]
 
 
+def test_without_networks_and_without_other_kinds_nothing_can_be_fitted(recipes, zeros):
+    with pytest.raises(BadInput, match=r"expected one that needs no generator, since there is none, got \['anogan'\]"):
+        fit_members(["anogan"], zeros.normals, recipes=recipes, networks=None, seed=0)
+
+
 def test_the_seed_reaches_the_detectors_that_draw(recipes, zeros):
     first, again, other = (
         fit_members(["isolation_forest"], zeros.normals, recipes=recipes, networks=None, seed=seed)[0]

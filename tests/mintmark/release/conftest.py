@@ -8,7 +8,8 @@ import pytest
 import torch
 from ruamel.yaml import YAML
 
-from mintmark.anomaly.model import Guard, fit_detector, save_guard
+from mintmark.anomaly import pca
+from mintmark.anomaly.model import Guard, save_guard
 from mintmark.classify.networks import SmallCNN
 from mintmark.data.images import ImageSet, read_images, synthetic_ids, to_unit, write_images
 from mintmark.evidence import Measurement, Report
@@ -75,7 +76,7 @@ def classifier() -> Classifier:
 def guard(source: Path) -> Path:
     """The file of a guard that was fitted on the source."""
     images = to_unit(read_images(source).images)
-    plane = fit_detector(images, num_components=3)
+    plane = pca.fit(images, num_components=3)
     path = source.with_name("detector.safetensors")
     thresholds = {"novelty": plane.score(images).median().item()}
     save_guard(path, Guard(detector=plane, thresholds=thresholds, rates={"novelty": 0.05}, classes=tuple("0123456789")))
