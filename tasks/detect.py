@@ -1,33 +1,44 @@
-"""Fit anomaly detectors and judge them: split and the trained networks in, a guard and its measurements out.
+"""Fit anomaly detectors and judge them: split, release and trained networks in, a guard and measurements out.
 
 Reads the train part (to fit), the validation part (to set thresholds), the test part (to judge, and nothing else), the
-generator and the discriminator. Writes the guard (detector.safetensors), the report, ROC curves and explained examples.
+released records (to fit the guard, and nothing else), the generator, the discriminator, and the classifier that the guard
+stands before. Writes the guard (detector.safetensors), the report, ROC curves, what rejecting gains, explained examples,
+and what the discriminator sees.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 
-from mintmark.anomaly import anogan, nearest, pca
+from mintmark.anomaly import judgement, model, reject
+from mintmark.anomaly.anogan import AnoGan
 from mintmark.anomaly.corruptions import CORRUPTIONS
+from mintmark.anomaly.descent import in_blocks
 from mintmark.anomaly.detector import Detector
-from mintmark.anomaly.measurements import Scores, advantage, alarm_rates, member_leak, ranking
-from mintmark.anomaly.model import Guard, save_guard
-from mintmark.anomaly.pictures import Explained, draw_explanations, draw_roc, roc_table
-from mintmark.anomaly.threshold import calibrate, spread
-from mintmark.anomaly.trial import Trial, at_most, set_up
-from mintmark.data.images import read_images, to_unit
+from mintmark.anomaly.embedding import Embedding, draw_absence, draw_embedding, embed
+from mintmark.anomaly.family import COMBINATION, Networks, PcaRecipe, Recipes, fit_members, require_kinds
+from mintmark.anomaly.judgement import GUARD
+from mintmark.anomaly.measurements import Rates, member_leak, thresholds
+from mintmark.anomaly.pictures import Explained, draw_explanations, draw_rejection, draw_roc, roc_table
+from mintmark.anomaly.scoring import Case, Scores, combined, score
+from mintmark.anomaly.threshold import p_values
+from mintmark.anomaly.trial import Trial, at_most, divide, grades, set_up
+from mintmark.classify.model import load_classifier, logits
+from mintmark.data.images import ImageSet, read_images, to_unit
 from mintmark.devices import DeviceName, pick_device
-from mintmark.evidence import Measurement, Report, write_report
+from mintmark.errors import BadInput
+from mintmark.evidence import Report, write_report
 from mintmark.files import whole_file
 from mintmark.gan.elsewhere import read_elsewhere
 from mintmark.gan.model import load_discriminator, load_generator
 from tasks.params import main
 
 UNTOUCHED_EXAMPLES = 2
+EXPLAINED = ("anogan", "memory", "pca_residual")  # whose pictures say the most, where they take part
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,18 +49,21 @@ class Params:
     threads: int
     device: DeviceName
     level: float
-    false_alarm_rate: float
+    rates: Rates
+    reference_share: float
     max_records: int
-    num_components: int
-    num_neighbours: int
     corruptions: Mapping[str, float]
-    search: anogan.Search
+    detectors: tuple[str, ...]
+    recipes: Recipes
+    guard: PcaRecipe
+    corrupted_share: float
+    embedding: Embedding
 
     def __post_init__(self) -> None:
         for name in ("threads", "max_records"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        for name in ("level", "false_alarm_rate"):
+        for name in ("level", "reference_share", "corrupted_share"):
             if not 0 < getattr(self, name) < 1:
                 raise ValueError(f"{name} must be between 0 and 1, got {getattr(self, name)}")
         if not self.corruptions or not set(self.corruptions) <= set(CORRUPTIONS):
@@ -57,6 +71,7 @@ class Params:
         for name, strength in self.corruptions.items():
             if not 0 < strength <= 1:
                 raise ValueError(f"corruptions.{name} must be above 0 and at most 1, got {strength}")
+        require_kinds(self.detectors)
 
 
 def run(params: Params, data_dir: Path) -> None:
@@ -70,130 +85,146 @@ def run(params: Params, data_dir: Path) -> None:
     train, validation, test = (
         read_images(data_dir / "split" / f"{part}.parquet") for part in ("train", "validation", "test")
     )
-    normals = to_unit(train.images)
-    plane = pca.fit(normals, num_components=params.num_components)
-    neighbours = nearest.fit(normals, num_neighbours=params.num_neighbours)
-    searcher = _searcher(normals, data_dir / "train_gan", params)
-    searchers = [] if searcher is None else [searcher]
-    trial = set_up(test, corruptions=params.corruptions, max_records=params.max_records, rng=rng)
-    calibration, fitted_on = (
-        to_unit(at_most(part, max_records=params.max_records, rng=rng).images) for part in (validation, train)
+    networks = _networks(data_dir / "train_gan", params)
+    members = fit_members(
+        params.detectors, to_unit(train.images), recipes=params.recipes, networks=networks, seed=params.seed
     )
-    every = [_scores(detector, trial, calibration) for detector in (plane, neighbours, *searchers)]
-    measurements = [
-        *_measure(every, params, rng),
-        member_leak(every[0], train=plane.score(fitted_on), rng=rng, level=params.level),
-    ]
-    thresholds = {one.kind: calibrate(one.calibration, false_alarm_rate=params.false_alarm_rate) for one in every}
-    num_searched = len(calibration) + len(trial.normals) + len(every[0].all_anomalies)
+    case = _case(params, validation, test, rng)
+    guard = _guard(read_images(data_dir / "anonymise" / "release.parquet"), case, params)
+    every = _score(params.detectors, members, guard, case)
+    fitted_on = guard.detector.score(to_unit(at_most(train, max_records=params.max_records, rng=rng).images))
+    answers = _answers(data_dir / "evaluate" / "classifier.safetensors", case, test)
+    rejecters = _rejecters(every, reject.doubt(case, answers))
+    mixture = reject.mix(case, answers, corrupted_share=params.corrupted_share, rng=rng)
+    limits = {one.kind: thresholds(one, rates=params.rates) for one in (*every, *rejecters)}
+    limits[GUARD] = {name: guard.thresholds.get(name) for name in params.rates.by_name()}
     report = Report(
         stage="detect",
-        measurements=tuple(measurements),
+        measurements=(
+            *judgement.judge(every, thresholds=limits, rates=params.rates, rng=rng, level=params.level),
+            member_leak(every[-1], train=fitted_on, rng=rng, level=params.level),
+            *reject.measure(rejecters, mixture, thresholds=_novelty(limits), rng=rng, level=params.level),
+        ),
         headline=tuple(f"{one.kind}_auroc" for one in every),
-        facts=_facts(params, trial, calibration, thresholds),
-        cost={} if searcher is None else _cost(searcher, num_searched),
+        facts=judgement.facts(every, thresholds=limits, rates=params.rates, level=params.level)
+        | {"corruptions": dict(params.corruptions), "guard": {"kind": guard.detector.kind, "fitted_on": "release"}},
+        cost=_cost(members, len(case.images)),
     )
-    _draw_roc(folder, every, report)
-    _draw_explanations(folder / "explain.png", trial, [*searchers, plane], thresholds)
-    guard = Guard(
-        detector=plane,
-        threshold=thresholds[plane.kind],
-        false_alarm_rate=params.false_alarm_rate,
-        classes=train.classes,
-    )
-    save_guard(folder / "detector.safetensors", guard)
+    _draw_curves(folder, every, report, reject.curves(rejecters, mixture), params.corrupted_share)
+    _draw_explanations(folder / "explain.png", case.trial, members, every, params.rates)
+    _draw_embedding(folder / "tsne.png", test, networks, params, rng)
+    model.save_guard(folder / "detector.safetensors", guard)
     write_report(report, folder)
 
 
-def _searcher(normals: torch.Tensor, networks_dir: Path, params: Params) -> anogan.AnoGan | None:
-    """The search of the generator's latents; None where the records were made elsewhere."""
-    path = networks_dir / "generator.safetensors"
+def _networks(folder: Path, params: Params) -> Networks | None:
+    """The trained networks; None where the records were made elsewhere."""
+    path = folder / "generator.safetensors"
     if read_elsewhere(path) is not None:
         return None
     device = pick_device(params.device)
-    return anogan.fit(
-        normals,
+    return Networks(
         generator=load_generator(path).network.to(device),
-        discriminator=load_discriminator(networks_dir / "discriminator.safetensors").network.to(device),
-        search=params.search,
-        seed=params.seed,
+        discriminator=load_discriminator(folder / "discriminator.safetensors").network.to(device),
     )
 
 
-def _scores(detector: Detector, trial: Trial, calibration: torch.Tensor) -> Scores:
-    """A detector's scores of everything that it is judged on, in one pass."""
-    parts = [calibration, trial.normals, *trial.anomalies.values()]
-    calibrating, untouched, *corrupted = detector.score(torch.cat(parts)).split([len(part) for part in parts])
-    anomalies = dict(zip(trial.anomalies, corrupted, strict=True))
-    return Scores(kind=detector.kind, calibration=calibrating, normals=untouched, anomalies=anomalies)
+def _case(params: Params, validation: ImageSet, test: ImageSet, rng: np.random.Generator) -> Case:
+    trial = set_up(test, corruptions=params.corruptions, max_records=params.max_records, rng=rng)
+    usable = at_most(validation, max_records=params.max_records, rng=rng)
+    references, calibration = (to_unit(part.images) for part in divide(usable, share=params.reference_share, rng=rng))
+    return Case(references=references, calibration=calibration, trial=trial)
 
 
-def _measure(every: Sequence[Scores], params: Params, rng: np.random.Generator) -> list[Measurement]:
-    """All measurements, the AUROCs first; the last detector is compared with each of the simpler ones before it."""
-    *baselines, last = every
-    return [
-        *(found for one in every for found in ranking(one, rng=rng, level=params.level)),
-        *(advantage(last, over=one, rng=rng, level=params.level) for one in baselines),
-        *(
-            found
-            for one in every
-            for found in alarm_rates(one, false_alarm_rate=params.false_alarm_rate, level=params.level)
-        ),
-    ]
+def _guard(released: ImageSet, case: Case, params: Params) -> model.Guard:
+    """Fitted on the release alone."""
+    return model.fit_guard(
+        to_unit(released.images),
+        calibration=case.calibration,
+        num_components=params.guard.num_components,
+        rates=params.rates,
+        classes=released.classes,
+    )
 
 
-def _facts(
-    params: Params, trial: Trial, calibration: torch.Tensor, thresholds: Mapping[str, float]
-) -> dict[str, object]:
-    return {
-        "guard": "pca_residual",
-        "thresholds": dict(thresholds),
-        "false_alarm_rate": params.false_alarm_rate,
-        "false_alarm_rate_spread": spread(
-            len(calibration), false_alarm_rate=params.false_alarm_rate, level=params.level
-        ),
-        "corruptions": dict(params.corruptions),
-        "records": {
-            "calibration": len(calibration),
-            "normals": len(trial.normals),
-            "anomalies": {name: len(images) for name, images in trial.anomalies.items()},
-        },
-    }
+def _score(kinds: Sequence[str], members: Sequence[Detector], guard: model.Guard, case: Case) -> list[Scores]:
+    """Every detector's scores, the guard's last."""
+    every = [score(one, case) for one in members]
+    if COMBINATION in kinds:
+        every.append(combined(every, kind=COMBINATION))
+    return [*every, replace(score(guard.detector, case), kind=GUARD)]
 
 
-def _cost(searcher: anogan.AnoGan, num_searched: int) -> dict[str, float]:
-    """The latent search is nearly all of it."""
-    return {
-        "latent_search_steps": float(searcher.search.num_steps),
-        "latents_searched": float(num_searched * searcher.search.num_starts),
-        "images_generated": float(searcher.num_generated(num_searched)),
-    }
+def _answers(path: Path, case: Case, test: ImageSet) -> torch.Tensor:
+    """The deployed classifier's logits of every image."""
+    loaded = load_classifier(path)
+    if loaded.classes != test.classes:
+        raise BadInput(f"{path}: expected a classifier of the classes {list(test.classes)}, got {list(loaded.classes)}")
+    return logits(loaded.network, case.images)
 
 
-def _draw_roc(folder: Path, every: Sequence[Scores], report: Report) -> None:
-    """The curves as a table and as a picture."""
-    table = roc_table(every)
-    with whole_file(folder / "roc.csv") as partial:
-        table.to_csv(partial, index=False, float_format="%.6g", lineterminator="\n")
-    draw_roc(folder / "roc.png", table, aurocs={one.kind: report[f"{one.kind}_auroc"].value or 0.0 for one in every})
+def _rejecters(every: Sequence[Scores], confidence: Scores) -> list[Scores]:
+    """What may stand before the classifier: the last detector, the guard, its own confidence, or the latter two."""
+    *_, last, guard = every
+    return [last, guard, confidence, combined([guard, confidence], kind=f"{GUARD}_and_{confidence.kind}")]
+
+
+def _novelty(limits: Mapping[str, Mapping[str, float | None]]) -> dict[str, float]:
+    """Beyond these a record is not answered."""
+    return {kind: one for kind, by_alarm in limits.items() if (one := by_alarm["novelty"]) is not None}
+
+
+def _cost(members: Sequence[Detector], num_searched: int) -> dict[str, float]:
+    searchers = [one for one in members if isinstance(one, AnoGan)]
+    return judgement.cost(searchers[0], num_searched=num_searched) if searchers else {}
+
+
+def _draw_curves(
+    folder: Path, every: Sequence[Scores], report: Report, rejection: pd.DataFrame, corrupted_share: float
+) -> None:
+    """The curves as tables and as pictures."""
+    roc = roc_table(every)
+    for name, table in (("roc.csv", roc), ("reject.csv", rejection)):
+        with whole_file(folder / name) as partial:
+            table.to_csv(partial, index=False, float_format="%.6g", lineterminator="\n")
+    draw_roc(folder / "roc.png", roc, aurocs={one.kind: report[f"{one.kind}_auroc"].value or 0.0 for one in every})
+    draw_rejection(folder / "reject.png", rejection, corrupted_share=corrupted_share)
+
+
+def _draw_embedding(
+    path: Path, test: ImageSet, networks: Networks | None, params: Params, rng: np.random.Generator
+) -> None:
+    """Where a discriminator sees the untouched, the mildly corrupted and the corrupted."""
+    if networks is None:
+        draw_absence(path, "No discriminator: the records were made elsewhere.")
+        return
+    shown, discriminator = params.embedding, networks.discriminator
+    groups = grades(
+        test, corruptions=params.corruptions, mildness=shown.mildness, max_records=shown.max_records, rng=rng
+    )
+    device = next(discriminator.parameters()).device
+    features = in_blocks(lambda block: discriminator.features(block.to(device)).cpu(), torch.cat(list(groups.values())))
+    places = embed(features, perplexity=shown.perplexity, seed=params.seed)
+    draw_embedding(path, places, groups=[(name, len(images)) for name, images in groups.items()])
 
 
 def _draw_explanations(
-    path: Path, trial: Trial, detectors: Sequence[Detector], thresholds: Mapping[str, float]
+    path: Path, trial: Trial, members: Sequence[Detector], every: Sequence[Scores], rates: Rates
 ) -> None:
     """The first untouched records and the first of each corruption: not chosen by how well they look."""
     untouched = trial.normals[:UNTOUCHED_EXAMPLES]
     examples = torch.cat([untouched, *(images[:1] for images in trial.anomalies.values())])
+    calibration = {one.kind: one.calibration for one in every}
     accounts = [
         Explained(
             kind=detector.kind,
-            scores=detector.score(examples),
-            threshold=thresholds[detector.kind],
+            p_values=p_values(detector.score(examples), calibration=calibration[detector.kind]),
             explanation=detector.explain(examples),
         )
-        for detector in detectors
+        for detector in [one for one in members if one.kind in EXPLAINED] or members[:1]
     ]
-    draw_explanations(path, examples, names=["untouched"] * len(untouched) + list(trial.anomalies), accounts=accounts)
+    names = ["untouched"] * len(untouched) + list(trial.anomalies)
+    draw_explanations(path, examples, names=names, accounts=accounts, rates=rates)
 
 
 if __name__ == "__main__":

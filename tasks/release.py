@@ -37,6 +37,16 @@ PICTURES = (
         "One prototype a region of the real data, found without labels.",
     ),
     ("detect/explain.png", "What looks strange.", "Records that resemble none of the training records, and where."),
+    (
+        "detect/reject.png",
+        "What declining gains.",
+        "The fewer records are answered, the more of the answers are right.",
+    ),
+    (
+        "detect/tsne.png",
+        "What the discriminator sees.",
+        "Records that it finds alike lie side by side; distances mean nothing.",
+    ),
 )
 
 
@@ -114,6 +124,7 @@ def _contents(params: Params, data_dir: Path, verdict: Mapping[str, Any], report
         evidence=published.publish(reports, min_records=params.min_records, decimals=params.decimals),
         samples=data_dir / "anonymise" / "release.parquet",
         classifier=Classifier(network=loaded.network, shape=loaded.shape, classes=loaded.classes),
+        guard=data_dir / "detect" / "detector.safetensors",
         weights={name: data_dir / "train_gan" / f"{name}.safetensors" for name in ("generator", "discriminator")},
     )
 

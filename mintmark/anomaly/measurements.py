@@ -1,4 +1,4 @@
-"""What a detector's scores say: how well it ranks, what its threshold does, and what it gives away.
+"""What a detector's scores say: how well it ranks, what its two thresholds do, and what it gives away.
 
 Knows nothing of how scores came about.
 """
@@ -10,31 +10,31 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from mintmark.anomaly.threshold import alarms, calibrate
+from mintmark.anomaly.scoring import Scores
+from mintmark.anomaly.threshold import alarms, calibrate, least_normals, resolves, spread
 from mintmark.evidence import Measurement
 from mintmark.intervals import Interval, auc_bootstrap, auc_difference_bootstrap, proportion
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Scores:
-    """One detector's scores, of distinct records throughout.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rates:
+    """How often a normal record may raise an alarm, by what the alarm says.
 
     Attributes:
-        kind: The detector's name.
-        calibration: Normals that only set the threshold.
-        normals: Normals that are judged.
-        anomalies: By corruption.
+        novelty: Unusual: somebody should look at it.
+        anomaly: So unusual that it is taken for no normal record; less often than novelty.
     """
 
-    kind: str
-    calibration: Float[torch.Tensor, " calibration"]
-    normals: Float[torch.Tensor, " normals"]
-    anomalies: Mapping[str, Float[torch.Tensor, " anomalies"]]
+    novelty: float
+    anomaly: float
 
-    @property
-    def all_anomalies(self) -> Float[torch.Tensor, " anomalies"]:
-        """The anomalies of every corruption, one after the other."""
-        return torch.cat(list(self.anomalies.values()))
+    def __post_init__(self) -> None:
+        if not 0 < self.anomaly < self.novelty < 1:
+            raise ValueError(f"rates must be 0 < anomaly < novelty < 1, got {self.anomaly} and {self.novelty}")
+
+    def by_name(self) -> Mapping[str, float]:
+        """Both, by their names."""
+        return {"novelty": self.novelty, "anomaly": self.anomaly}
 
 
 def ranking(scores: Scores, *, rng: np.random.Generator, level: float) -> list[Measurement]:
@@ -71,7 +71,7 @@ def ranking(scores: Scores, *, rng: np.random.Generator, level: float) -> list[M
 def member_leak(
     scores: Scores, *, train: Float[torch.Tensor, " train"], rng: np.random.Generator, level: float
 ) -> Measurement:
-    """How well the score tells records that the detector was fitted on from fresh ones."""
+    """How well the score tells training records from fresh ones."""
     found = auc_bootstrap(_array(scores.normals), _array(train), rng=rng, level=level)
     return _measured(
         found,
@@ -83,28 +83,47 @@ def member_leak(
     )
 
 
-def alarm_rates(scores: Scores, *, false_alarm_rate: float, level: float) -> list[Measurement]:
-    """What the calibrated threshold does to normals and to anomalies, with exact intervals.
+def thresholds(scores: Scores, *, rates: Rates) -> dict[str, float | None]:
+    """A detector's thresholds by name; None where its calibration normals do not resolve the rate."""
+    return {
+        name: calibrate(scores.calibration, false_alarm_rate=rate)
+        if resolves(len(scores.calibration), false_alarm_rate=rate)
+        else None
+        for name, rate in rates.by_name().items()
+    }
 
-    Raises:
-        BadInput: the calibration normals are too few for so small a rate.
+
+def alarm_rates(
+    scores: Scores, *, thresholds: Mapping[str, float | None], rates: Rates, level: float
+) -> list[Measurement]:
+    """What each threshold does to normals and to anomalies, asked and got, with exact intervals.
+
+    A threshold of None gives measurements without a value, which say how many calibration normals it would take.
     """
-    threshold = calibrate(scores.calibration, false_alarm_rate=false_alarm_rate)
-    asked = f"threshold set on validation records for a rate of {false_alarm_rate:g}"
-    return [
-        _measured(
-            proportion(int(alarms(some, threshold=threshold).sum()), len(some), level=level),
-            name=f"{scores.kind}_{name}",
-            unit="rate",
-            n=len(some),
-            level=level,
-            note=f"share of {whose} records that raise an alarm; {asked}",
-        )
-        for name, some, whose in (
-            ("false_alarm_rate", scores.normals, "untouched test"),
-            ("detection_rate", scores.all_anomalies, "corrupted"),
-        )
-    ]
+    found = []
+    for name, rate in rates.by_name().items():
+        threshold = thresholds[name]
+        for what, some, whose in (
+            ("false_alarm", scores.normals, "untouched test"),
+            ("detection", scores.all_anomalies, "corrupted"),
+        ):
+            full_name = f"{scores.kind}_{name}_{what}_rate"
+            if threshold is None:
+                note = _unresolved(len(scores.calibration), rate)
+                found.append(Measurement(name=full_name, value=None, unit="rate", n=len(some), note=note))
+                continue
+            asked = _asked(len(scores.calibration), rate, level)
+            found.append(
+                _measured(
+                    proportion(int(alarms(some, threshold=threshold).sum()), len(some), level=level),
+                    name=full_name,
+                    unit="rate",
+                    n=len(some),
+                    level=level,
+                    note=f"share of {whose} records that raise the alarm {name}; {asked}",
+                )
+            )
+    return found
 
 
 def advantage(scores: Scores, *, over: Scores, rng: np.random.Generator, level: float) -> Measurement:
@@ -122,6 +141,21 @@ def advantage(scores: Scores, *, over: Scores, rng: np.random.Generator, level: 
         n=len(scores.all_anomalies) + len(scores.normals),
         level=level,
         note=f"above 0 {scores.kind} ranks better than {over.kind}, below 0 worse",
+    )
+
+
+def _asked(num_calibration: int, rate: float, level: float) -> str:
+    low, high = spread(num_calibration, false_alarm_rate=rate, level=level)
+    return (
+        f"asked: {rate:.1%} of normal records, by {num_calibration} validation records, "
+        f"which are so few that the true rate may be {low:.1%} to {high:.1%}"
+    )
+
+
+def _unresolved(num_calibration: int, rate: float) -> str:
+    return (
+        f"cannot be resolved: a rate of {rate:.1%} takes at least {least_normals(rate)} validation records, "
+        f"got {num_calibration}"
     )
 
 

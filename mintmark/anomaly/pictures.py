@@ -16,12 +16,23 @@ from matplotlib.figure import Figure
 from sklearn.metrics import roc_curve
 
 from mintmark.anomaly.detector import Explanation
-from mintmark.anomaly.measurements import Scores
+from mintmark.anomaly.measurements import Rates
+from mintmark.anomaly.scoring import Scores
 from mintmark.data.images import to_bytes
 from mintmark.files import whole_file
 
 INCHES = 1.35
-WORDS = {"anogan": "generator (AnoGAN)", "pca_residual": "plane (PCA)", "nearest": "nearest training record"}
+WORDS = {
+    "anogan": "generator (AnoGAN)",
+    "fanogan": "generator (f-AnoGAN)",
+    "pca_residual": "plane (PCA)",
+    "nearest": "nearest training record",
+    "isolation_forest": "isolation forest",
+    "one_class_svm": "support vectors",
+    "memory": "memory of patches",
+    "combination": "combination",
+    "guard": "guard (plane of the release)",
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -30,14 +41,12 @@ class Explained:
 
     Attributes:
         kind: The detector's name.
-        scores: One an image.
-        threshold: Scores above it raise an alarm.
+        p_values: One an image: how unusual it is among normals.
         explanation: What it expected and where the image differs.
     """
 
     kind: str
-    scores: Float[torch.Tensor, " n"]
-    threshold: float
+    p_values: Float[torch.Tensor, " n"]
     explanation: Explanation
 
 
@@ -67,7 +76,25 @@ def draw_roc(path: Path, table: pd.DataFrame, *, aurocs: Mapping[str, float]) ->
     axes.set_title("How many corrupted records each detector finds")
     axes.set_xlabel("share of untouched records that raise an alarm")
     axes.set_ylabel("share of corrupted records found")
-    axes.legend(loc="lower right", title="detector (area under curve)")
+    axes.legend(loc="lower right", fontsize=8, title="detector (area under curve)")
+    _save(figure, path)
+
+
+def draw_rejection(path: Path, table: pd.DataFrame, *, corrupted_share: float) -> None:
+    """Write the curves of `reject.curves` as a PNG."""
+    figure = Figure(figsize=(6.0, 5.0), layout="constrained")
+    axes = figure.subplots()
+    for rejecter, curve in table.groupby("rejecter", sort=False):
+        label = WORDS.get(str(rejecter), str(rejecter).replace("_", " "))
+        colour, line = ("grey", ":") if rejecter == "random" else (None, "-")
+        axes.plot(curve["coverage"], curve["accuracy"], label=label, color=colour, linestyle=line)
+    axes.set_title(
+        f"How right the answers are, if the strangest go unanswered\n({corrupted_share:.0%} of the records are corrupted)"
+    )
+    axes.set_xlabel("share of the records that are answered")
+    axes.set_ylabel("share of right answers among them")
+    axes.set_xlim(0.0, 1.0)
+    axes.legend(loc="lower left", fontsize=8, title="unanswered first: the highest scores of")
     _save(figure, path)
 
 
@@ -77,6 +104,7 @@ def draw_explanations(
     *,
     names: Sequence[str],
     accounts: Sequence[Explained],
+    rates: Rates,
 ) -> None:
     """Write one row an image as a PNG: the image, then what each detector expected and where it sees a difference.
 
@@ -85,11 +113,14 @@ def draw_explanations(
         images: Pixels in [-1, 1].
         names: What was done to each image.
         accounts: One a detector, in the columns' order.
+        rates: At which p-value an image is called a novelty or an anomaly.
     """
     columns = 1 + 2 * len(accounts)
     figure = Figure(figsize=(INCHES * columns + 1.0, INCHES * len(images) + 0.8), layout="constrained")
     grid = figure.subplots(len(images), columns, squeeze=False)
-    figure.suptitle("What each detector expected, and where the image differs (bright: far)")
+    figure.suptitle(
+        "What each detector expected, and where the image differs (bright: far)\np: share of normal records that look as odd"
+    )
     for row, name in enumerate(names):
         _show(grid[row, 0], images[row])
         grid[row, 0].set_ylabel(name.replace("_", "\n"), rotation=0, ha="right", va="center")
@@ -97,19 +128,20 @@ def draw_explanations(
             expected, heat = grid[row, 1 + 2 * place], grid[row, 2 + 2 * place]
             _show(expected, account.explanation.reconstruction[row])
             heat.imshow(account.explanation.residual[row].cpu().numpy(), cmap="inferno", vmin=0.0, vmax=2.0)
-            heat.set_xlabel(_caption(account.scores[row].item(), account.threshold), fontsize=7)
+            heat.set_xlabel(_caption(account.p_values[row].item(), rates), fontsize=7)
     grid[0, 0].set_title("image", fontsize=8)
     for place, account in enumerate(accounts):
         grid[0, 1 + 2 * place].set_title(f"{WORDS.get(account.kind, account.kind)}\nexpected", fontsize=8)
-        grid[0, 2 + 2 * place].set_title("difference\n(score / threshold)", fontsize=8)
+        grid[0, 2 + 2 * place].set_title("difference", fontsize=8)
     for axes in grid.flat:
         axes.set_xticks([])
         axes.set_yticks([])
     _save(figure, path)
 
 
-def _caption(score: float, threshold: float) -> str:
-    return f"{score:.3g} / {threshold:.3g}: {'ALARM' if score > threshold else 'no alarm'}"
+def _caption(p_value: float, rates: Rates) -> str:
+    found = "anomaly" if p_value <= rates.anomaly else "novelty" if p_value <= rates.novelty else "usual"
+    return f"p = {p_value:.2g}: {found}"
 
 
 def _show(axes: Axes, image: torch.Tensor) -> None:

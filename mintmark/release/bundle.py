@@ -42,6 +42,7 @@ class Contents:
         evidence: The published aggregates.
         samples: The record file of synthetic images.
         classifier: The classifier.
+        guard: The file of a detector that was fitted on the samples alone; it goes wherever they go, and nowhere else.
         weights: Weight files of networks, by artefact.
     """
 
@@ -51,6 +52,7 @@ class Contents:
     evidence: Mapping[str, Any]
     samples: Path
     classifier: Classifier
+    guard: Path
     weights: Mapping[str, Path]
 
 
@@ -65,13 +67,11 @@ def write_bundle(folder: Path, contents: Contents) -> None:
     dataset = _write_samples(folder, contents) if "samples" in released else None
     if "classifier" in released:
         path = folder / card.MODEL_FILE
-        path.parent.mkdir(parents=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         shipped = contents.classifier
         portable.export_onnx(shipped.network, path, shape=shipped.shape, classes=shipped.classes)
     for artefact in sorted(set(released) & set(contents.weights)):
-        target = folder / "model" / f"{artefact}.safetensors"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(contents.weights[artefact], target)
+        _copy(contents.weights[artefact], folder / "model" / f"{artefact}.safetensors")
     if released:
         text = card.write_card(
             title=contents.title,
@@ -88,6 +88,7 @@ def write_bundle(folder: Path, contents: Contents) -> None:
 def _write_samples(folder: Path, contents: Contents) -> Dataset:
     target = folder / card.DATA_FILE
     target.parent.mkdir(parents=True)
+    _copy(contents.guard, folder / card.GUARD_FILE)
     dataset = write_dataset(contents.samples, target)
     facts = croissant.describe(dataset, title=contents.title, licence=contents.licence, data_sha256=sha256(target))
     write_json(folder / croissant.FILE_NAME, facts)
@@ -95,6 +96,11 @@ def _write_samples(folder: Path, contents: Contents) -> Dataset:
         picture = encode_png(sheet(dataset.first, columns=dataset.first_per_class))
         (folder / SHEET_FILE).write_bytes(picture)
     return dataset
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
 
 
 def _write_evidence(folder: Path, contents: Contents) -> None:

@@ -11,6 +11,7 @@ from mintmark.release.dataset import Dataset, features
 
 DATA_FILE = "data/train-00000-of-00001.parquet"
 MODEL_FILE = "model/classifier.onnx"
+GUARD_FILE = "model/guard.safetensors"
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
 
@@ -45,6 +46,7 @@ def write_card(
         size=size_category(dataset.rows) if dataset else None,
         data_file=DATA_FILE,
         model_file=MODEL_FILE,
+        guard_file=GUARD_FILE,
         input_name=portable.INPUT,
         opset=portable.OPSET,
         sheet=sheet,

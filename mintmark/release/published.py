@@ -31,7 +31,10 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         rf"({_THREAT})_[a-z][a-z0-9_]{{0,40}}_(auc|tpr|fpr)",
     ),
     "cluster": (r"(kmeans|dti)_(accuracy|nmi)", "coverage_min", "clusters_covered"),
-    "detect": (r"[a-z][a-z0-9_]{0,40}_auroc",),
+    "detect": (
+        r"[a-z][a-z0-9_]{0,40}_auroc",
+        r"guard_(novelty|anomaly)_(false_alarm|detection)_rate",
+    ),
     "release": ("real_records_found",),
 }
 WORDS = ("helps", "within margin", "hurts", "no evidence", "inconclusive", "conclusive", "contradiction")

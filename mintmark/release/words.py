@@ -40,6 +40,13 @@ TITLES = {
     "coverage_min": "share of the real records that have a synthetic neighbour, in the worst region",
     "clusters_covered": "regions of the real data that the synthetic data reach",
     "synthetic_records": "synthetic records drawn",
+    "guard_auroc": "chance that the guard finds a corrupted record stranger than an untouched one (0.5 is guessing)",
+    "guard_normals_auroc": "the same for untouched records of two parts (must be near 0.5)",
+    "guard_member_auroc": "chance that the guard finds a fresh record stranger than a training record (0.5: it tells nothing)",
+    "guard_novelty_false_alarm_rate": "share of normal records that the guard calls unusual",
+    "guard_novelty_detection_rate": "share of corrupted records that the guard calls unusual",
+    "guard_anomaly_false_alarm_rate": "share of normal records that the guard takes for no normal record",
+    "guard_anomaly_detection_rate": "share of corrupted records that the guard takes for no normal record",
     "verdict": "the answer of the comparison",
 }
 _THREAT_TITLES = {

@@ -12,6 +12,8 @@ import pytest
 import torch
 from ruamel.yaml import YAML
 
+from mintmark.anomaly import pca
+from mintmark.anomaly.model import Guard, save_guard
 from mintmark.classify.model import save_classifier
 from mintmark.classify.networks import SmallCNN
 from mintmark.data.images import ImageSet, synthetic_ids, write_images
@@ -48,6 +50,9 @@ def make_data(tmp_path_factory, digits: ImageSet, stage_reports):
             torch.manual_seed(0)
             network = SmallCNN((8, 8, 1), 10, 4)
         save_classifier(data / "evaluate" / "classifier.safetensors", network, classes=digits.classes, facts={})
+        plane = pca.fit(release.tensors()[0], num_components=3)
+        guard = Guard(detector=plane, thresholds={"novelty": 9.0}, rates={"novelty": 0.05}, classes=digits.classes)
+        save_guard(data / "detect" / "detector.safetensors", guard)
         for stage, report in {**stage_reports, **(changes or {})}.items():
             write_report(report, data / stage)
         return data
@@ -70,7 +75,9 @@ def test_a_release_writes_verdict_bundle_and_page(released: Path):
     verdict = json.loads((released / "release" / "verdict.json").read_text())
     assert verdict["released"] is True
     assert verdict["set"] == ["samples", "classifier"]
-    assert {"model/classifier.onnx", "README.md"} < set(read_manifest(released / "release" / "bundle"))
+    assert {"model/classifier.onnx", "model/guard.safetensors", "README.md"} < set(
+        read_manifest(released / "release" / "bundle")
+    )
     assert "Released: " in (released / "release" / "index.html").read_text(encoding="utf-8")
     assert sorted(path.name for path in (released / "release").iterdir()) == ["bundle", "index.html", "verdict.json"]
 

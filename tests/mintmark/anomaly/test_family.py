@@ -1,15 +1,22 @@
 """What holds for every detector that is fitted on normals alone, on real digits."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
+from ruamel.yaml import YAML
 
 from mintmark.anomaly import autoencoder, deep_svdd, hybrid, isolation_forest, moves, one_class_svm, vae
+from mintmark.anomaly.anogan import AnoGan
 from mintmark.anomaly.descent import Training
 from mintmark.anomaly.detector import Detector
+from mintmark.anomaly.family import MODULES, Networks, Recipes, fit_members, require_kinds
+from mintmark.anomaly.pca import PcaResidual
 from mintmark.errors import BadInput
+from tasks.params import build
 
 TRAINING = Training(steps=80, batch_size=40, learning_rate=1e-2, weight_decay=0.0)
 NETWORK = {"num_features": 8, "width": 64, "training": TRAINING}
@@ -106,3 +113,66 @@ def test_normals_that_teach_nothing_are_refused(kind: str):
     broken[3, 0, 0, 0] = torch.nan
     with pytest.raises(BadInput, match="expected finite pixels, got NaN or infinity in row 3"):
         FITS[kind](broken, seed=0)
+
+
+@pytest.fixture
+def recipes() -> Recipes:
+    """Those of params.yaml, with short trainings."""
+    values = YAML(typ="safe").load(Path(__file__).parents[3].joinpath("params.yaml").read_text(encoding="utf-8"))
+    known: Recipes = build(Recipes, values["detect"]["recipes"], name="recipes")
+    few = Training(steps=2, batch_size=16, learning_rate=1e-3, weight_decay=0.0)
+    trained = ("autoencoder", "vae", "hybrid", "memory", "moves", "fanogan")
+    return replace(
+        known,
+        **{kind: replace(getattr(known, kind), training=few) for kind in trained},
+        deep_svdd=replace(known.deep_svdd, pretraining=few, training=few),
+        anogan=replace(known.anogan, num_steps=2, bank_per_class=4),
+    )
+
+
+def test_every_kind_is_fitted_by_its_recipe_in_the_order_asked_for(recipes, zeros, networks):
+    kinds = [*sorted(MODULES, reverse=True), "combination"]
+    found = fit_members(kinds, zeros.normals, recipes=recipes, networks=Networks(*networks), seed=0)
+    assert [one.kind for one in found] == kinds[:-1]
+    assert all(isinstance(one, Detector) for one in found)
+    by_kind = {one.kind: one for one in found}
+    plane, searcher = by_kind["pca_residual"], by_kind["anogan"]
+    assert isinstance(plane, PcaResidual)
+    assert len(plane.components) == recipes.pca_residual.num_components
+    assert isinstance(searcher, AnoGan)
+    assert searcher.search == recipes.anogan
+
+
+def test_without_networks_the_kinds_that_need_them_are_left_out(recipes, zeros):
+    kinds = ["anogan", "pca_residual", "fanogan", "nearest"]
+    found = fit_members(kinds, zeros.normals, recipes=recipes, networks=None, seed=0)
+    assert [one.kind for one in found] == ["pca_residual", "nearest"]
+
+
+def test_without_networks_and_without_other_kinds_nothing_can_be_fitted(recipes, zeros):
+    with pytest.raises(BadInput, match=r"expected one that needs no generator, since there is none, got \['anogan'\]"):
+        fit_members(["anogan"], zeros.normals, recipes=recipes, networks=None, seed=0)
+
+
+def test_the_seed_reaches_the_detectors_that_draw(recipes, zeros):
+    first, again, other = (
+        fit_members(["isolation_forest"], zeros.normals, recipes=recipes, networks=None, seed=seed)[0]
+        for seed in (0, 0, 1)
+    )
+    assert torch.equal(first.score(zeros.held_out), again.score(zeros.held_out))
+    assert not torch.equal(first.score(zeros.held_out), other.score(zeros.held_out))
+
+
+@pytest.mark.parametrize(
+    ("kinds", "message"),
+    [
+        ([], "detectors must be some of"),
+        (["magic"], "detectors must be some of"),
+        (["vae", "vae"], "each once"),
+        (["combination"], "detectors must name combination last, after its members"),
+        (["combination", "vae"], "detectors must name combination last, after its members"),
+    ],
+)
+def test_a_list_that_cannot_be_judged_is_refused(kinds: list[str], message: str):
+    with pytest.raises(ValueError, match=message):
+        require_kinds(kinds)

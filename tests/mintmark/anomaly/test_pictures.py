@@ -10,22 +10,29 @@ from PIL import Image
 from sklearn.metrics import auc
 
 from mintmark.anomaly.detector import explained
-from mintmark.anomaly.measurements import Scores
-from mintmark.anomaly.pictures import Explained, _caption, draw_explanations, draw_roc, roc_table
+from mintmark.anomaly.measurements import Rates
+from mintmark.anomaly.pictures import Explained, _caption, draw_explanations, draw_rejection, draw_roc, roc_table
+from mintmark.anomaly.scoring import Scores
 
 NORMALS, ANOMALIES = torch.tensor([1.0, 3.0, 5.0, 7.0]), torch.tensor([4.0, 6.0, 8.0])
+RATES = Rates(novelty=0.05, anomaly=0.01)
 
 
 def scores(kind: str, anomalies: torch.Tensor) -> Scores:
-    return Scores(kind=kind, calibration=NORMALS, normals=NORMALS, anomalies={"a": anomalies[:1], "b": anomalies[1:]})
+    return Scores(
+        kind=kind,
+        references=NORMALS,
+        calibration=NORMALS,
+        normals=NORMALS,
+        anomalies={"a": anomalies[:1], "b": anomalies[1:]},
+    )
 
 
-def accounts(images: torch.Tensor, *, threshold: float = 1.0) -> list[Explained]:
+def accounts(images: torch.Tensor, *, p_value: float = 0.5) -> list[Explained]:
     return [
         Explained(
             kind=kind,
-            scores=torch.tensor([0.5, 1.5]),
-            threshold=threshold,
+            p_values=torch.tensor([0.8, p_value]),
             explanation=explained(images, torch.full_like(images, level)),
         )
         for kind, level in (("anogan", 0.0), ("pca_residual", 0.5))
@@ -51,18 +58,28 @@ def test_the_roc_picture_repeats_to_the_byte_and_follows_its_table(tmp_path: Pat
     assert first != different
 
 
+def test_the_picture_of_rejection_repeats_to_the_byte_and_follows_its_table(tmp_path: Path):
+    table = pd.DataFrame({"rejecter": ["guard", "guard"], "coverage": [0.5, 1.0], "accuracy": [0.9, 0.8]})
+    for name, drawn in (("first", table), ("again", table), ("other", table.assign(accuracy=[0.7, 0.8]))):
+        draw_rejection(tmp_path / f"{name}.png", drawn, corrupted_share=0.2)
+    first, again, different = ((tmp_path / f"{name}.png").read_bytes() for name in ("first", "again", "other"))
+    assert first == again
+    assert first != different
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_the_explanations_repeat_to_the_byte_and_show_images_and_alarms(tmp_path: Path, channels: int):
     images = torch.linspace(-1, 1, 2 * channels * 24).reshape(2, channels, 4, 6)
     pictures = {}
-    for name, shown, threshold in (
-        ("first", images, 1.0),
-        ("again", images, 1.0),
-        ("other", -images, 1.0),
-        ("calm", images, 2.0),
+    for name, shown, p_value in (
+        ("first", images, 0.04),
+        ("again", images, 0.04),
+        ("other", -images, 0.04),
+        ("calm", images, 0.4),
     ):
         path = tmp_path / f"{name}.png"
-        draw_explanations(path, shown, names=["untouched", "add_noise"], accounts=accounts(shown, threshold=threshold))
+        told = accounts(shown, p_value=p_value)
+        draw_explanations(path, shown, names=["untouched", "add_noise"], accounts=told, rates=RATES)
         pictures[name] = path.read_bytes()
     assert pictures["first"] == pictures["again"]
     assert len(set(pictures.values())) == 3
@@ -71,9 +88,17 @@ def test_the_explanations_repeat_to_the_byte_and_show_images_and_alarms(tmp_path
         assert b"Software" not in pictures["first"]
 
 
-def test_a_caption_tells_score_threshold_and_alarm():
-    assert _caption(2.345, 2.0) == "2.35 / 2: ALARM"
-    assert _caption(2.0, 2.0) == "2 / 2: no alarm"
+@pytest.mark.parametrize(
+    ("p_value", "caption"),
+    [
+        (0.008, "p = 0.008: anomaly"),
+        (0.01, "p = 0.01: anomaly"),
+        (0.05, "p = 0.05: novelty"),
+        (0.06, "p = 0.06: usual"),
+    ],
+)
+def test_a_caption_tells_the_p_value_and_what_it_means(p_value: float, caption: str):
+    assert _caption(p_value, RATES) == caption
 
 
 def test_nothing_is_left_beside_the_picture(tmp_path: Path):

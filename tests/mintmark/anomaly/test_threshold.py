@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mintmark.anomaly.threshold import alarms, calibrate, spread
+from mintmark.anomaly.threshold import alarms, calibrate, least_normals, p_values, resolves, spread
 from mintmark.errors import BadInput
 
 
@@ -60,10 +60,53 @@ def test_a_score_at_the_threshold_raises_no_alarm():
     assert alarms(torch.tensor([0.9, 1.0, 1.1]), threshold=1.0).tolist() == [False, False, True]
 
 
+def test_p_values_count_the_calibration_scores_at_least_as_large():
+    """(1 + count) / (n + 1) with n = 4; a tie counts."""
+    found = p_values(torch.tensor([0.0, 1.0, 2.5, 3.0, 9.0]), calibration=torch.tensor([3.0, 1.0, 2.0, 3.0]))
+    assert found.tolist() == pytest.approx([5 / 5, 5 / 5, 3 / 5, 3 / 5, 1 / 5])
+
+
+@given(
+    scores=st.lists(st.integers(0, 30), min_size=1, max_size=20),
+    calibration=st.lists(st.integers(0, 30), min_size=1, max_size=200),
+    rate=st.sampled_from([0.01, 0.05, 0.1, 0.25, 0.5]),
+)
+def test_an_alarm_is_a_p_value_of_at_most_the_rate(scores: list[int], calibration: list[int], rate: float):
+    judged, normals = torch.tensor(scores).float(), torch.tensor(calibration).float()
+    small = p_values(judged, calibration=normals) <= rate + 1e-9
+    if resolves(len(normals), false_alarm_rate=rate):
+        assert torch.equal(alarms(judged, threshold=calibrate(normals, false_alarm_rate=rate)), small)
+    else:
+        assert not small.any()
+
+
+def shares_of_small_p_values(drawn: np.ndarray) -> dict[float, float]:
+    """Of each row the first is fresh and the others calibrate: how many p-values are at most each rate."""
+    found = torch.cat([p_values(row[:1], calibration=row[1:]) for row in torch.from_numpy(drawn)])
+    return {rate: (found <= rate + 1e-9).double().mean().item() for rate in (0.05, 0.1, 0.25, 0.5, 0.75)}
+
+
+def test_p_values_of_fresh_normals_are_at_most_any_rate_with_just_that_chance():
+    """4,000 draws of 19 calibration normals and one fresh one; a share's standard error is at most 0.008."""
+    for rate, share in shares_of_small_p_values(np.random.default_rng(0).exponential(size=(4000, 20))).items():
+        assert share == pytest.approx(rate, abs=0.025)
+
+
+def test_with_ties_that_chance_is_at_most_the_rate():
+    drawn = np.floor(2 * np.random.default_rng(0).exponential(size=(4000, 20)))
+    for rate, share in shares_of_small_p_values(drawn).items():
+        assert share <= rate + 0.025
+
+
+@pytest.mark.parametrize(("rate", "least"), [(0.05, 19), (0.01, 99), (0.5, 1), (0.03, 33)])
+def test_a_rate_takes_so_many_normals(rate: float, least: int):
+    assert least_normals(rate) == least
+    assert resolves(least, false_alarm_rate=rate)
+    assert not resolves(least - 1, false_alarm_rate=rate)
+
+
 def test_too_few_normals_for_the_rate_are_refused_with_the_least_number():
-    for ask in (
-        lambda: calibrate(torch.zeros(18), false_alarm_rate=0.05),
-        lambda: spread(18, false_alarm_rate=0.05, level=0.95),
-    ):
-        with pytest.raises(BadInput, match=r"at least 19 calibration normals for a rate of 0\.05, got 18"):
-            ask()
+    with pytest.raises(BadInput, match=r"at least 19 normals for a false-alarm rate of 0\.05, got 18"):
+        calibrate(torch.zeros(18), false_alarm_rate=0.05)
+    with pytest.raises(ValueError, match="num_calibration must be at least 19, got 18"):
+        spread(18, false_alarm_rate=0.05, level=0.95)

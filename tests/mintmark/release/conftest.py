@@ -8,8 +8,10 @@ import pytest
 import torch
 from ruamel.yaml import YAML
 
+from mintmark.anomaly import pca
+from mintmark.anomaly.model import Guard, save_guard
 from mintmark.classify.networks import SmallCNN
-from mintmark.data.images import ImageSet, synthetic_ids, write_images
+from mintmark.data.images import ImageSet, read_images, synthetic_ids, to_unit, write_images
 from mintmark.evidence import Measurement, Report
 from mintmark.release.bundle import Classifier, Contents
 from mintmark.release.gate import Policy, judge
@@ -71,7 +73,20 @@ def classifier() -> Classifier:
 
 
 @pytest.fixture(scope="session")
-def contents(policy: Policy, reports: Mapping[str, Report], source: Path, classifier: Classifier) -> Contents:
+def guard(source: Path) -> Path:
+    """The file of a guard that was fitted on the source."""
+    images = to_unit(read_images(source).images)
+    plane = pca.fit(images, num_components=3)
+    path = source.with_name("detector.safetensors")
+    thresholds = {"novelty": plane.score(images).median().item()}
+    save_guard(path, Guard(detector=plane, thresholds=thresholds, rates={"novelty": 0.05}, classes=tuple("0123456789")))
+    return path
+
+
+@pytest.fixture(scope="session")
+def contents(
+    policy: Policy, reports: Mapping[str, Report], source: Path, classifier: Classifier, guard: Path
+) -> Contents:
     """What a bundle of data and classifier is built from."""
     return Contents(
         title="Synthetic digits",
@@ -80,5 +95,6 @@ def contents(policy: Policy, reports: Mapping[str, Report], source: Path, classi
         evidence=publish(reports, min_records=20, decimals=3),
         samples=source,
         classifier=classifier,
+        guard=guard,
         weights={},
     )

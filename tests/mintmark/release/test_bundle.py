@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
+from mintmark.anomaly.model import load_guard
 from mintmark.data.images import read_images, write_images
 from mintmark.release.bundle import write_bundle
 from mintmark.release.manifest import read_manifest
@@ -38,6 +39,7 @@ def test_a_released_bundle_holds_data_model_card_metadata_and_evidence(bundle):
         "samples.png",
         "data/train-00000-of-00001.parquet",
         "model/classifier.onnx",
+        "model/guard.safetensors",
     }
     assert json.loads((bundle / "evidence" / "verdict.json").read_text())["set"] == ["samples", "classifier"]
 
@@ -74,7 +76,7 @@ def test_mlcroissant_loads_the_metadata_and_reads_the_records(bundle, source):
 
 def test_a_set_without_the_classifier_ships_none(tmp_path, contents):
     write_bundle(tmp_path, samples_only(contents))
-    assert not (tmp_path / "model").exists()
+    assert [path.name for path in (tmp_path / "model").iterdir()] == ["guard.safetensors"]
     assert "onnx" not in (tmp_path / "README.md").read_text(encoding="utf-8").lower()
     assert (tmp_path / "data").exists()
 
@@ -119,3 +121,26 @@ def test_weights_of_a_released_generator_go_along(tmp_path, contents):
     write_bundle(tmp_path / "out", replace(contents, verdict=verdict, weights=weights))
     assert (tmp_path / "out" / "model" / "generator.safetensors").read_bytes() == b"weights"
     assert not (tmp_path / "out" / "model" / "discriminator.safetensors").exists()
+
+
+def test_the_guard_goes_with_the_samples_and_with_nothing_else(bundle, contents, tmp_path):
+    assert (bundle / "model" / "guard.safetensors").read_bytes() == contents.guard.read_bytes()
+    (tmp_path / "samples").mkdir()
+    write_bundle(tmp_path / "samples", samples_only(contents))
+    assert "model/guard.safetensors" in read_manifest(tmp_path / "samples")
+    (tmp_path / "classifier").mkdir()
+    verdict = {**contents.verdict, "set": ["classifier"], "withheld": ["samples"]}
+    write_bundle(tmp_path / "classifier", replace(contents, verdict=verdict))
+    assert "model/guard.safetensors" not in read_manifest(tmp_path / "classifier")
+    assert "guard" not in (tmp_path / "classifier" / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_card_s_lines_about_the_guard_raise_the_guard_s_alarms(bundle, source, contents, monkeypatch):
+    text = (bundle / "README.md").read_text(encoding="utf-8").partition("## The guard")[2]
+    monkeypatch.chdir(bundle)
+    images = read_images(source)
+    known = {"pixels": images.images.transpose(0, 3, 1, 2)}
+    exec(compile(text.partition("```python")[2].partition("```")[0], "README.md", "exec"), known)
+    guard = load_guard(contents.guard)
+    assert known["unusual"].tolist() == guard.alarms(images.tensors()[0], name="novelty").tolist()
+    assert known["unusual"].sum() == 30

@@ -1,11 +1,12 @@
 """The verdict for terminals and Markdown, and the words that both are made of."""
 
 import io
+import re
 
 import pytest
 from rich.console import Console
 
-from mintmark.release import words
+from mintmark.release import published, words
 from mintmark.release.report import verdict_markdown, verdict_table
 
 
@@ -88,6 +89,13 @@ def test_numbers_read_as_people_say_them(value, unit, text: str):
 )
 def test_artefacts_become_one_phrase(names: list[str], text: str):
     assert words.artefacts(names) == text
+
+
+def test_all_that_is_published_of_the_guard_has_words():
+    alarms = [f"{alarm}_{what}_rate" for alarm in ("novelty", "anomaly") for what in ("false_alarm", "detection")]
+    for name in ("auroc", "normals_auroc", "member_auroc", *alarms):
+        assert any(re.fullmatch(pattern, f"guard_{name}") for pattern in published.NAMES["detect"])
+        assert words.title(f"guard_{name}") == words.TITLES[f"guard_{name}"]
 
 
 def test_advice_follows_the_stage_of_the_rule_to_work_on(refused):
