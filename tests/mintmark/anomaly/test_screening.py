@@ -1,0 +1,130 @@
+"""Screening of a data set that has wrong records: they are found, and the precision claimed is that of planted ones."""
+
+import numpy as np
+import pytest
+import torch
+
+from mintmark.anomaly import screening
+from mintmark.anomaly.screening import Planting, average_precision, left_out_distances, screen_labels, screen_outliers
+from mintmark.anomaly.wrong_labels import Folds, plant
+from mintmark.classify.training import Recipe
+from mintmark.data.images import ImageSet
+from mintmark.errors import BadInput
+
+FOLDS = Folds(
+    number=3,
+    recipe=Recipe(steps=60, batch_size=32, learning_rate=1e-2, weight_decay=1e-2, width=8),
+    workers=1,
+    threads=1,
+)
+PLANTING = Planting(share=0.05, draws=2, level=0.95)
+CORRUPTIONS = {"add_noise": 0.4, "invert": 1.0}
+
+
+def labelled(records: ImageSet, codes: np.ndarray) -> ImageSet:
+    return ImageSet(ids=records.ids, codes=codes, images=records.images, classes=records.classes)
+
+
+@pytest.fixture(scope="module")
+def wrong(digits: ImageSet) -> tuple[ImageSet, np.ndarray]:
+    """Digits of which some carry another's label and the last 20 none, and which are wrong."""
+    some = digits.take(np.arange(500))
+    codes, mask = plant(some.codes, num_classes=10, share=0.04, rng=np.random.default_rng(5))
+    codes[480:], mask[480:] = -1, False
+    return labelled(some, codes), mask
+
+
+@pytest.fixture(scope="module")
+def screened(wrong):
+    return screen_labels(wrong[0], folds=FOLDS, planting=PLANTING, most_suspects=15, seed=0)
+
+
+def test_the_users_own_wrong_labels_lead_the_suspects(wrong, screened):
+    _, mask = wrong
+    assert len(screened.suspects) == 15
+    assert mask[screened.suspects].mean() > 0.7
+    assert (np.diff(screened.scores[screened.suspects]) <= 0).all()
+
+
+def test_the_believed_class_of_a_found_one_is_the_true_one(digits, wrong, screened):
+    found = [row for row in screened.suspects if wrong[1][row]]
+    assert np.mean(screened.believed[found] == digits.codes[found]) > 0.8
+
+
+def test_unlabelled_records_are_never_suspected(screened):
+    assert np.isnan(screened.scores[480:]).all()
+    assert np.isfinite(screened.scores[:480]).all()
+    assert (screened.believed[480:] == -1).all()
+    assert screened.suspects.max() < 480
+
+
+def test_planted_labels_are_found_with_the_stated_precision(screened):
+    planted = screened.planted
+    assert planted.name == "wrong_labels_average_precision"
+    assert planted.low <= planted.value <= planted.high
+    assert planted.value > 0.4  # the records hold as many wrong labels again, which count as errors
+    assert planted.n == 2
+
+
+def test_a_blind_score_has_the_precision_of_chance(wrong, monkeypatch: pytest.MonkeyPatch):
+    """The measurement can fail: beliefs drawn at random find nothing."""
+
+    def blind(images, codes, *, num_classes, folds, seed):
+        return torch.rand(len(codes), num_classes, generator=torch.Generator().manual_seed(seed % 1000))
+
+    monkeypatch.setattr(screening.wrong_labels, "out_of_fold", blind)
+    many = Planting(share=0.05, draws=20, level=0.95)
+    found = screen_labels(wrong[0], folds=FOLDS, planting=many, most_suspects=15, seed=0)
+    assert found.planted.value == pytest.approx(0.05, abs=0.04)
+
+
+def test_labels_that_are_believed_are_no_suspects(digits, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(
+        screening.wrong_labels,
+        "out_of_fold",
+        lambda images, codes, **_: torch.nn.functional.one_hot(codes, 10).float(),
+    )
+    found = screen_labels(digits.take(np.arange(50)), folds=FOLDS, planting=PLANTING, most_suspects=15, seed=0)
+    assert len(found.suspects) == 0
+    assert (found.scores == -1).all()
+
+
+def test_outliers_lead_the_suspects_and_are_found_where_planted(digits):
+    some = digits.take(np.arange(400))
+    images = some.images.copy()
+    images[:8] = 255 - images[:8]
+    records = ImageSet(ids=some.ids, codes=some.codes, images=images, classes=some.classes)
+    found = screen_outliers(
+        records, num_neighbours=20, corruptions=CORRUPTIONS, planting=PLANTING, most_suspects=8, seed=0
+    )
+    assert set(found.suspects) == set(range(8))
+    assert found.planted.name == "outliers_average_precision"
+    assert found.planted.value > 0.5
+    assert (found.believed == -1).all()
+
+
+def test_the_distance_is_of_others_alone():
+    images = torch.tensor([0.0, 1.0, 3.0])[:, None, None, None]
+    assert left_out_distances(images, num_neighbours=1).tolist() == [1.0, 1.0, 2.0]
+    assert left_out_distances(images, num_neighbours=2).tolist() == [2.0, 1.5, 2.5]
+
+
+def test_average_precision_is_the_one_counted_by_hand():
+    """Planted at ranks 1 and 4 of 4: (1 + 2/4) / 2."""
+    planted, scores = np.array([True, False, False, True]), np.array([4.0, 3.0, 2.0, 1.0])
+    assert average_precision(planted, scores) == pytest.approx(0.75)
+
+
+def test_bad_input_is_refused(digits):
+    few = digits.take(np.arange(20))
+    named = {"planting": PLANTING, "most_suspects": 5, "seed": 0}
+    with pytest.raises(BadInput, match="num_neighbours: expected 1 to 19, fewer than the records, got 20"):
+        left_out_distances(torch.zeros(20, 1, 2, 2), num_neighbours=20)
+    with pytest.raises(BadInput, match="corruptions: expected at least one, and two records for each of them, got 2"):
+        screen_outliers(few, num_neighbours=3, corruptions=CORRUPTIONS, **named)
+    with pytest.raises(BadInput, match="records: expected at least two, got 0"):
+        screen_labels(labelled(few, np.full(20, -1)), folds=FOLDS, **named)
+    with pytest.raises(ValueError, match="draws must be at least 2, of which an interval can be known, got 1"):
+        Planting(share=0.05, draws=1, level=0.95)
+    with pytest.raises(ValueError, match="share must be between 0 and 1, got 1"):
+        Planting(share=1.0, draws=2, level=0.95)
