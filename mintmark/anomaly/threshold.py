@@ -14,6 +14,15 @@ from mintmark.errors import BadInput
 ROUNDING = 1e-9  # a product that should be whole may lie this far above it
 
 
+def p_values(
+    scores: Float[torch.Tensor, " n"], *, calibration: Float[torch.Tensor, " calibration"]
+) -> Float[torch.Tensor, " n"]:
+    """How unusual each score is among normals, from 1 / (n + 1), no normal scored as high, to 1."""
+    in_order = calibration.sort().values
+    as_high = len(in_order) - torch.searchsorted(in_order, scores.contiguous())
+    return (1.0 + as_high.double()) / (len(in_order) + 1)
+
+
 def calibrate(scores: Float[torch.Tensor, " n"], *, false_alarm_rate: float) -> float:
     """The ceil((n + 1)(1 - rate))-th smallest score of normals.
 
