@@ -12,13 +12,16 @@ from typing import Annotated, Any
 
 import typer
 
-from bench.anomaly import one_class, wrong_labels
+from bench.anomaly import alarms, one_class, peers, speed, wrong_labels
 from bench.anomaly.detectors import FITS
 from bench.reporting import Goal, finish
 
 CASES: dict[str, Callable[..., tuple[list[Goal], dict[str, Any]]]] = {
     "one_class": one_class.measure,
     "wrong_labels": wrong_labels.measure,
+    "speed": speed.measure,
+    "alarms": alarms.measure,
+    "peers": peers.measure,
 }
 
 
