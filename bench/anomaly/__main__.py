@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bench.anomaly import alarms, one_class, peers, speed, wrong_labels
+from bench.anomaly import alarms, mosaics, one_class, peers, speed, wrong_labels
 from bench.anomaly.detectors import FITS
 from bench.reporting import Goal, finish
 
@@ -22,6 +22,7 @@ CASES: dict[str, Callable[..., tuple[list[Goal], dict[str, Any]]]] = {
     "speed": speed.measure,
     "alarms": alarms.measure,
     "peers": peers.measure,
+    "mosaics": mosaics.measure,
 }
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import torch
 from jaxtyping import Bool, Float, Int64
 from sklearn.metrics import average_precision_score
@@ -134,6 +135,26 @@ def screen_outliers(
         planted=_measured("outliers", "corrupted records", precisions, planting),
         suspects=_worst(scores, most_suspects),
     )
+
+
+def suspects_table(records: ImageSet, *, labels: Screened, outliers: Screened) -> pd.DataFrame:
+    """What a person looks through: `id`, `label`, `why` ("wrong label", "outlier"), `likelier` (label), `score`.
+
+    It names real records, so it is for inside, never for a release.
+    """
+    names = np.array([*records.classes, None], dtype=object)  # -1 is the last
+    rows = [
+        {
+            "id": records.ids[int(row)],
+            "label": names[records.codes[row]],
+            "why": why,
+            "likelier": names[screened.believed[row]],
+            "score": screened.scores[row],
+        }
+        for why, screened in (("wrong label", labels), ("outlier", outliers))
+        for row in screened.suspects
+    ]
+    return pd.DataFrame(rows, columns=["id", "label", "why", "likelier", "score"])
 
 
 def left_out_distances(

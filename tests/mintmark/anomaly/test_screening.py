@@ -5,11 +5,20 @@ import pytest
 import torch
 
 from mintmark.anomaly import screening
-from mintmark.anomaly.screening import Planting, average_precision, left_out_distances, screen_labels, screen_outliers
+from mintmark.anomaly.screening import (
+    Planting,
+    Screened,
+    average_precision,
+    left_out_distances,
+    screen_labels,
+    screen_outliers,
+    suspects_table,
+)
 from mintmark.anomaly.wrong_labels import Folds, plant
 from mintmark.classify.training import Recipe
 from mintmark.data.images import ImageSet
 from mintmark.errors import BadInput
+from mintmark.evidence import Measurement
 
 FOLDS = Folds(
     number=3,
@@ -101,6 +110,38 @@ def test_outliers_lead_the_suspects_and_are_found_where_planted(digits):
     assert found.planted.name == "outliers_average_precision"
     assert (found.planted.value or 0) > 0.5
     assert (found.believed == -1).all()
+
+
+def test_the_table_names_the_suspects(digits):
+    records = labelled(digits.take(np.arange(3)), np.array([4, -1, 7]))
+    planted = Measurement(name="some", value=0.5, unit="rate", n=2)
+    nan = np.nan
+    labels = Screened(
+        scores=np.array([2.0, nan, -1.0]), believed=np.array([9, -1, 1]), planted=planted, suspects=np.array([0])
+    )
+    outliers = Screened(
+        scores=np.array([1.0, 3.0, 2.0]), believed=np.full(3, -1), planted=planted, suspects=np.array([1, 2])
+    )
+    found = suspects_table(records, labels=labels, outliers=outliers)
+    assert found.astype(object).where(found.notna(), None).to_dict("list") == {
+        "id": [records.ids[0], records.ids[1], records.ids[2]],
+        "label": ["4", None, "7"],
+        "why": ["wrong label", "outlier", "outlier"],
+        "likelier": ["9", None, None],
+        "score": [2.0, 3.0, 2.0],
+    }
+
+
+def test_a_table_of_no_suspects_has_its_columns(digits):
+    none = Screened(
+        scores=np.zeros(3),
+        believed=np.full(3, -1),
+        planted=Measurement(name="some", value=0.5, unit="rate", n=2),
+        suspects=np.zeros(0, np.int64),
+    )
+    found = suspects_table(digits.take(np.arange(3)), labels=none, outliers=none)
+    assert list(found) == ["id", "label", "why", "likelier", "score"]
+    assert len(found) == 0
 
 
 def test_the_distance_is_of_others_alone():
