@@ -7,6 +7,7 @@ count as errors there, so the average precision is, if anything, too low. A susp
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,8 @@ from mintmark.evidence import Measurement
 from mintmark.intervals import mean
 from mintmark.neighbours import nearest
 from mintmark.progress import track
+
+LEAST_OF_EACH = 2  # records of each corruption: two images, to paste one into the other
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,6 +51,28 @@ class Planting:
             raise ValueError(f"draws must be at least 2, of which an interval can be known, got {self.draws}")
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Screening:
+    """How training records are screened.
+
+    Attributes:
+        folds: How the networks are taught that doubt labels.
+        num_neighbours: Over how many the distance of an outlier is averaged.
+        most_suspects: The most that are listed, of each kind.
+        planting: How the precision is measured.
+    """
+
+    folds: Folds
+    num_neighbours: int
+    most_suspects: int
+    planting: Planting
+
+    def __post_init__(self) -> None:
+        for name in ("num_neighbours", "most_suspects"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+
+
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Screened:
     """What a screening found.
@@ -63,6 +88,33 @@ class Screened:
     believed: Int64[np.ndarray, " n"]
     planted: Measurement
     suspects: Int64[np.ndarray, " suspects"]
+
+
+class Findings(NamedTuple):
+    """Both screenings of some records; no labels' where they are of one class, or fewer than the folds."""
+
+    labels: Screened | None
+    outliers: Screened
+
+    @property
+    def measurements(self) -> list[Measurement]:
+        """With what precision planted records were found."""
+        return [one.planted for one in (self.labels, self.outliers) if one is not None]
+
+
+def screen(records: ImageSet, *, screening: Screening, corruptions: Mapping[str, float], seed: int) -> Findings:
+    """Doubt the labels, where there are some to compare, and look for outliers.
+
+    Raises:
+        BadInput: the records are too few for so many neighbours or corruptions.
+    """
+    common: dict[str, Any] = {"planting": screening.planting, "most_suspects": screening.most_suspects, "seed": seed}
+    given = records.codes[records.codes >= 0]
+    comparable = len(np.unique(given)) >= 2 and len(given) >= screening.folds.number
+    return Findings(
+        screen_labels(records, folds=screening.folds, **common) if comparable else None,
+        screen_outliers(records, num_neighbours=screening.num_neighbours, corruptions=corruptions, **common),
+    )
 
 
 def screen_labels(records: ImageSet, *, folds: Folds, planting: Planting, most_suspects: int, seed: int) -> Screened:
@@ -120,12 +172,15 @@ def screen_outliers(
         seed: Of every draw.
 
     Raises:
-        BadInput: the records are too few for so many neighbours or corruptions.
+        BadInput: the records are too few for so many neighbours or corruptions, or there is no corruption.
     """
+    if not corruptions:
+        raise BadInput("corruptions: expected at least one, got none")
     precisions = []
     for draw in track(np.random.SeedSequence(seed).spawn(planting.draws), "planted-outliers"):
         rng = np.random.default_rng(draw)
-        planted = wrong_labels.chosen(len(records), share=planting.share, rng=rng)
+        least = LEAST_OF_EACH * len(corruptions)
+        planted = wrong_labels.chosen(len(records), share=planting.share, rng=rng, least=least)
         found = left_out_distances(to_unit(_spoilt(records, planted, corruptions, rng)), num_neighbours=num_neighbours)
         precisions.append(average_precision(planted, found.double().numpy()))
     scores = left_out_distances(to_unit(records.images), num_neighbours=num_neighbours).double().numpy()
@@ -137,7 +192,7 @@ def screen_outliers(
     )
 
 
-def suspects_table(records: ImageSet, *, labels: Screened, outliers: Screened) -> pd.DataFrame:
+def suspects_table(records: ImageSet, findings: Findings) -> pd.DataFrame:
     """What a person looks through: `id`, `label`, `why` ("wrong label", "outlier"), `likelier` (label), `score`.
 
     It names real records, so it is for inside, never for a release.
@@ -151,7 +206,8 @@ def suspects_table(records: ImageSet, *, labels: Screened, outliers: Screened) -
             "likelier": names[screened.believed[row]],
             "score": screened.scores[row],
         }
-        for why, screened in (("wrong label", labels), ("outlier", outliers))
+        for why, screened in (("wrong label", findings.labels), ("outlier", findings.outliers))
+        if screened is not None
         for row in screened.suspects
     ]
     return pd.DataFrame(rows, columns=["id", "label", "why", "likelier", "score"])
@@ -191,11 +247,6 @@ def _spoilt(
 ) -> np.ndarray:
     """The images, the planted ones corrupted."""
     rows = np.flatnonzero(planted)
-    if not 1 <= len(corruptions) <= len(rows) // 2:
-        raise BadInput(
-            f"corruptions: expected at least one, and two records for each of them, got {len(corruptions)} "
-            f"for {len(rows)} records"
-        )
     part = deal(records.codes[rows], num_parts=len(corruptions), rng=rng)
     images = records.images.copy()
     for place, (name, strength) in enumerate(corruptions.items()):

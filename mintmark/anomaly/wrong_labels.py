@@ -140,17 +140,17 @@ def plant(
     return np.where(planted, moved % num_classes, codes), planted
 
 
-def chosen(num: int, *, share: float, rng: np.random.Generator) -> Bool[np.ndarray, " n"]:
-    """A random share of some records, at least one and not all.
+def chosen(num: int, *, share: float, rng: np.random.Generator, least: int = 1) -> Bool[np.ndarray, " n"]:
+    """A random share of some records, at least so many and not all.
 
     Raises:
-        BadInput: there are fewer than two records, or the share is out of range.
+        BadInput: there are no more than the least, or the share is out of range.
     """
-    if num < 2:
-        raise BadInput(f"records: expected at least two, got {num}")
+    if num <= least:
+        raise BadInput(f"records: expected at least {least + 1}, got {num}")
     if not 0 < share < 1:
         raise BadInput(f"share: expected above 0 and below 1, got {share}")
-    number = min(max(1, round(share * num)), num - 1)
+    number = min(max(least, round(share * num)), num - 1)
     return rng.permutation(num) < number
 
 

@@ -6,10 +6,13 @@ import torch
 
 from mintmark.anomaly import screening
 from mintmark.anomaly.screening import (
+    Findings,
     Planting,
     Screened,
+    Screening,
     average_precision,
     left_out_distances,
+    screen,
     screen_labels,
     screen_outliers,
     suspects_table,
@@ -122,7 +125,7 @@ def test_the_table_names_the_suspects(digits):
     outliers = Screened(
         scores=np.array([1.0, 3.0, 2.0]), believed=np.full(3, -1), planted=planted, suspects=np.array([1, 2])
     )
-    found = suspects_table(records, labels=labels, outliers=outliers)
+    found = suspects_table(records, Findings(labels, outliers))
     assert found.astype(object).where(found.notna(), None).to_dict("list") == {
         "id": [records.ids[0], records.ids[1], records.ids[2]],
         "label": ["4", None, "7"],
@@ -139,9 +142,41 @@ def test_a_table_of_no_suspects_has_its_columns(digits):
         planted=Measurement(name="some", value=0.5, unit="rate", n=2),
         suspects=np.zeros(0, np.int64),
     )
-    found = suspects_table(digits.take(np.arange(3)), labels=none, outliers=none)
+    found = suspects_table(digits.take(np.arange(3)), Findings(None, none))
     assert list(found) == ["id", "label", "why", "likelier", "score"]
     assert len(found) == 0
+
+
+SCREENING = Screening(
+    folds=Folds(
+        number=2,
+        recipe=Recipe(steps=3, batch_size=8, learning_rate=1e-2, weight_decay=0.0, width=4),
+        workers=1,
+        threads=1,
+    ),
+    num_neighbours=3,
+    most_suspects=4,
+    planting=PLANTING,
+)
+
+
+def test_one_call_screens_both_and_is_the_same_with_the_same_seed(digits):
+    records = digits.take(np.arange(60))
+    first, again = (screen(records, screening=SCREENING, corruptions=CORRUPTIONS, seed=3) for _ in range(2))
+    assert [one.name for one in first.measurements] == ["wrong_labels_average_precision", "outliers_average_precision"]
+    assert first.measurements == again.measurements
+    assert first.labels is not None
+    assert again.labels is not None
+    assert (first.labels.scores == again.labels.scores).all()
+    assert len(first.outliers.suspects) == 4
+
+
+@pytest.mark.parametrize("codes", [np.zeros(60), np.full(60, -1), np.r_[0, np.full(59, -1)]])
+def test_labels_that_have_nothing_beside_them_are_not_screened(digits, codes):
+    records = labelled(digits.take(np.arange(60)), codes.astype(np.int64))
+    found = screen(records, screening=SCREENING, corruptions=CORRUPTIONS, seed=3)
+    assert found.labels is None
+    assert [one.name for one in found.measurements] == ["outliers_average_precision"]
 
 
 def test_the_distance_is_of_others_alone():
@@ -161,9 +196,13 @@ def test_bad_input_is_refused(digits):
     named = {"planting": PLANTING, "most_suspects": 5, "seed": 0}
     with pytest.raises(BadInput, match="num_neighbours: expected 1 to 19, fewer than the records, got 20"):
         left_out_distances(torch.zeros(20, 1, 2, 2), num_neighbours=20)
-    with pytest.raises(BadInput, match="corruptions: expected at least one, and two records for each of them, got 2"):
-        screen_outliers(few, num_neighbours=3, corruptions=CORRUPTIONS, **named)
-    with pytest.raises(BadInput, match="records: expected at least two, got 0"):
+    with pytest.raises(BadInput, match="records: expected at least 5, got 4"):
+        screen_outliers(few.take(np.arange(4)), num_neighbours=3, corruptions=CORRUPTIONS, **named)
+    with pytest.raises(BadInput, match="corruptions: expected at least one, got none"):
+        screen_outliers(few, num_neighbours=3, corruptions={}, **named)
+    with pytest.raises(ValueError, match="most_suspects must be at least 1, got 0"):
+        Screening(folds=FOLDS, num_neighbours=3, most_suspects=0, planting=PLANTING)
+    with pytest.raises(BadInput, match="records: expected at least 2, got 0"):
         screen_labels(labelled(few, np.full(20, -1)), folds=FOLDS, **named)
     with pytest.raises(ValueError, match="draws must be at least 2, of which an interval can be known, got 1"):
         Planting(share=0.05, draws=1, level=0.95)

@@ -126,7 +126,7 @@ def test_bad_input_is_refused():
         plant(codes.numpy(), num_classes=1, share=0.5, rng=rng)
     with pytest.raises(BadInput, match="share: expected above 0 and below 1, got 1"):
         plant(codes.numpy(), num_classes=2, share=1.0, rng=rng)
-    with pytest.raises(BadInput, match="records: expected at least two, got 1"):
+    with pytest.raises(BadInput, match="records: expected at least 2, got 1"):
         plant(codes.numpy()[:1], num_classes=2, share=0.5, rng=rng)
     with pytest.raises(ValueError, match="number must be at least 2, got 1"):
         Folds(number=1, recipe=RECIPE, workers=1, threads=1)
