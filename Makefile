@@ -20,6 +20,7 @@ engines: .venv/pipeline ## what MINTMARK_ENGINE=dask and MINTMARK_ENGINE=ray nee
 	@$(INSTALL) ".[pipeline,dask,ray]"
 
 heatmaps: .venv/pipeline ## where pictures differ from good ones: make heatmaps GOOD=folder MIXED=folder OUT=folder
+	@$(if $(and $(GOOD),$(MIXED),$(OUT)),,$(error expected GOOD=folder MIXED=folder OUT=folder))
 	@$(BIN)/python -m tasks.heatmaps "$(GOOD)" "$(MIXED)" "$(OUT)" $(ARGS)
 
 test: .venv/test ## every test

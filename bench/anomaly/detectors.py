@@ -55,7 +55,7 @@ class Lengths:
     search: int
 
 
-FULL = Lengths(network=1000, towards_centre=300, patches=400, gan=1500, encoder=1000, search=75)
+FULL = Lengths(network=1000, towards_centre=300, patches=400, gan=800, encoder=1000, search=75)
 QUICK = Lengths(network=2, towards_centre=2, patches=2, gan=2, encoder=2, search=2)
 Fit = Callable[[Normals, Lengths, int], Detector]
 

@@ -5,7 +5,7 @@ something belongs. A picture scores as its worst patch does. Which detector is u
 hold a spot spoilt on purpose; no real fault is needed, and none is seen.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -26,6 +26,7 @@ from mintmark.intervals import auc
 from mintmark.progress import track
 
 MOST_PATCHES = 10_000  # that a detector is fitted on, at random
+BLOCK_PATCHES = 1024  # of a picture, that are looked at together
 LEAST_PICTURES = 2
 COMPONENTS = 32
 SPOTS: Mapping[str, float] = {"erase_block": 1.0, "shuffle_pixels": 0.5, "add_noise": 0.2, "invert": 0.5}
@@ -63,11 +64,17 @@ class HeatMapper:
             BadInput: it is smaller than a patch, or has other channels.
         """
         pixels, (height, width) = to_unit(picture[None])[0], picture.shape[:2]
-        corners = self.patching.corners(height, width)
-        patches = cut(pixels, corners, side=self.patching.side)
-        residuals, score = self.detector.explain(patches).residual, self.detector.score(patches).max().item()
-        stitched = stitch(residuals, corners, height=height, width=width)
-        return Heat(averaged(stitched, side=round(NEIGHBOURHOOD * self.patching.side)), score)
+        worst = 0.0
+
+        def residuals() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+            nonlocal worst
+            for corners in self.patching.corners(height, width).split(BLOCK_PATCHES):
+                patches = cut(pixels, corners, side=self.patching.side)
+                worst = max(worst, self.detector.score(patches).max().item())
+                yield self.detector.explain(patches).residual, corners
+
+        stitched = stitch(residuals(), height=height, width=width)
+        return Heat(averaged(stitched, side=round(NEIGHBOURHOOD * self.patching.side)), worst)
 
 
 def averaged(heat: Float[torch.Tensor, "height width"], *, side: int) -> Float[torch.Tensor, "height width"]:

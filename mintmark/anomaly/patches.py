@@ -4,6 +4,7 @@ Corners lie a stride apart, and one more patch ends at each far border, so that 
 overlap, what was found is averaged. Knows nothing of detectors.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -56,22 +57,27 @@ def cut(
 
 
 def stitch(
-    maps: Float[torch.Tensor, "patches side side"],
-    corners: Int64[torch.Tensor, "patches 2"],
+    parts: Iterable[tuple[Float[torch.Tensor, "_patches side side"], Int64[torch.Tensor, "_patches 2"]]],
     *,
     height: int,
     width: int,
 ) -> Float[torch.Tensor, "height width"]:
     """What was found of each pixel, averaged over the patches that hold it.
 
+    Args:
+        parts: Maps of some patches and their corners, then of others: no more than one part need be in memory.
+        height: Of the picture.
+        width: Of the picture.
+
     Raises:
         ValueError: no patch holds some pixel.
     """
-    side = maps.shape[1]
     total, times = (torch.zeros(height, width, dtype=torch.float64) for _ in range(2))
-    for one, (top, left) in zip(maps, corners.tolist(), strict=True):
-        total[top : top + side, left : left + side] += one
-        times[top : top + side, left : left + side] += 1
+    for maps, corners in parts:
+        side = maps.shape[1]
+        for one, (top, left) in zip(maps, corners.tolist(), strict=True):
+            total[top : top + side, left : left + side] += one
+            times[top : top + side, left : left + side] += 1
     if not times.all():
         raise ValueError(f"corners must cover all of {height} x {width} pixels, left out {int((times == 0).sum())}")
-    return (total / times).to(maps.dtype)
+    return (total / times).float()

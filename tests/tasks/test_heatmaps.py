@@ -66,6 +66,7 @@ def test_faulty_pictures_come_first_with_the_least_p_value(folders, capsys: pyte
 
 def test_every_picture_has_its_heat_map_and_the_table_is_what_was_told(folders):
     good, mixed, out = folders
+    out.mkdir()  # empty: as good as new
     table = ask(good, mixed, out)
     pd.testing.assert_frame_equal(pd.read_csv(out / "scores.csv"), table, rtol=1e-5)
     written = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}

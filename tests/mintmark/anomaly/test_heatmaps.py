@@ -56,6 +56,16 @@ def test_the_score_is_that_of_the_worst_patch():
     assert mapper.heat(picture).score == pytest.approx(scores.max().item(), rel=1e-5)
 
 
+def test_how_many_patches_are_looked_at_together_changes_nothing(monkeypatch: pytest.MonkeyPatch):
+    mapper = fit(waves(4), kind="pca", patching=PATCHING, seed=0)
+    picture = with_fault(waves(1, seed=9)[0])
+    whole = mapper.heat(picture)
+    monkeypatch.setattr(heatmaps, "BLOCK_PATCHES", 5)
+    parts = mapper.heat(picture)
+    assert parts.score == pytest.approx(whole.score, rel=1e-5)
+    torch.testing.assert_close(parts.map, whole.map, rtol=1e-4, atol=1e-5)
+
+
 def test_good_pictures_that_are_remembered_are_cold():
     """The nearest of all patches is each itself."""
     pictures = waves(3)
