@@ -29,7 +29,8 @@ MOST_PATCHES = 10_000  # that a detector is fitted on, at random
 BLOCK_PATCHES = 1024  # of a picture, that are looked at together
 LEAST_PICTURES = 2
 COMPONENTS = 32
-SPOTS: Mapping[str, float] = {"erase_block": 1.0, "shuffle_pixels": 0.5, "add_noise": 0.2, "invert": 0.5}
+PASTE = "paste"
+SPOTS: Mapping[str, float] = {PASTE: 1.0, "erase_block": 1.0, "shuffle_pixels": 0.5, "add_noise": 0.2, "invert": 0.5}
 SPOT = 0.5  # of the side of a patch
 NEIGHBOURHOOD = 0.25  # of the side of a patch: over which heat is averaged, as single pixels are noisy
 
@@ -134,7 +135,7 @@ def choose(
 ) -> tuple[str, dict[str, float]]:
     """The kind whose heat is best at spots spoilt on purpose in good pictures, and what each kind came to.
 
-    Each kind is fitted on every other picture. Of the rest, each is scored as it is and with one spot. What counts is
+    Each kind is fitted on every other picture. Of the rest, each is scored as it is and with each spot. What counts is
     the mean of two AUROCs: of spoilt against untouched pictures, and of pixels in the spot against those beside it.
 
     Raises:
@@ -142,8 +143,8 @@ def choose(
     """
     if len(good) < 2 * LEAST_PICTURES:
         raise BadInput(f"good: expected at least {2 * LEAST_PICTURES} pictures to choose with, got {len(good)}")
-    rng = np.random.default_rng(seed)
-    spoilt = [spoil(picture, side=max(1, round(SPOT * patching.side)), rng=rng) for picture in good[1::2]]
+    rng, side = np.random.default_rng(seed), max(1, round(SPOT * patching.side))
+    spoilt = [spoil(picture, name=name, side=side, rng=rng) for picture in good[1::2] for name in SPOTS]
     found = {
         kind: _merit(fit(good[::2], kind=kind, patching=patching, seed=seed), good[1::2], spoilt)
         for kind in track(kinds, "choice")
@@ -158,14 +159,16 @@ class Spoilt(NamedTuple):
     inside: np.ndarray
 
 
-def spoil(picture: Picture, *, side: int, rng: np.random.Generator) -> Spoilt:
-    """A square somewhere is corrupted, in a way that is drawn as well."""
+def spoil(picture: Picture, *, name: str, side: int, rng: np.random.Generator) -> Spoilt:
+    """A square somewhere takes what is elsewhere, turned by half (CutPaste, Li et al. 2021), or is corrupted."""
     height, width = picture.shape[:2]
-    top, left = rng.integers(0, height - side + 1), rng.integers(0, width - side + 1)
+    (top, above), (left, beside) = (rng.integers(0, length - side + 1, 2) for length in (height, width))
     where = np.s_[top : top + side, left : left + side]
-    name = list(SPOTS)[rng.integers(len(SPOTS))]
     changed, inside = picture.copy(), np.zeros((height, width), bool)
-    changed[where] = corrupt(picture[where][None], name=name, strength=SPOTS[name], rng=rng)[0]
+    if name == PASTE:
+        changed[where] = picture[above : above + side, beside : beside + side][::-1, ::-1]
+    else:
+        changed[where] = corrupt(picture[where][None], name=name, strength=SPOTS[name], rng=rng)[0]
     inside[where] = True
     return Spoilt(changed, inside)
 

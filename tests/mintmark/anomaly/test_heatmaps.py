@@ -92,9 +92,10 @@ def test_averaging_leaves_a_constant_and_spreads_a_point(side: int):
     assert averaged(point, side=side)[4, 4].item() == pytest.approx(1 / (2 * reach + 1) ** 2)
 
 
-def test_a_spot_changes_its_place_alone():
+@pytest.mark.parametrize("name", heatmaps.SPOTS)
+def test_a_spot_changes_its_place_alone(name: str):
     picture = waves(1, channels=3)[0]
-    spoilt = spoil(picture, side=6, rng=np.random.default_rng(0))
+    spoilt = spoil(picture, name=name, side=6, rng=np.random.default_rng(0))
     assert spoilt.inside.sum() == 36
     changed = (spoilt.picture != picture).any(axis=2)
     assert changed.any()
