@@ -2,6 +2,7 @@
 
 python -m bench.anomaly --data folder              all cases; the folder holds mnist/ and fashion-mnist/ as idx files
 python -m bench.anomaly --data folder --quick      tiny: proves that it runs
+python -m bench.anomaly --data folder --case speed  one case: one_class, wrong_labels, speed, alarms, peers or mosaics
 python -m bench.anomaly --data folder --normals 1000 --classes 3 --tested 2000 --seeds 2     a share of the whole
 """
 

@@ -24,8 +24,8 @@ from mintmark.data.images import to_unit
 
 GOAL = 10.0
 CODE, NORMALS = 3, 500
-ROUNDS, TOGETHER, ALONE = 3, 128, 16  # images of each round
-TAUGHT = 100  # steps of the generator and of the encoder
+ROUNDS, TOGETHER, ALONE = 3, 48, 8  # images of each round
+TAUGHT = 50  # steps of the generator and of the encoder
 
 
 def measure(data: Path, *, quick: bool, workers: int) -> tuple[list[Goal], dict[str, Any]]:
@@ -45,7 +45,7 @@ def measure(data: Path, *, quick: bool, workers: int) -> tuple[list[Goal], dict[
         few = images[: 2 if quick else ALONE]
         batched = _timed(rates["batched"], searcher.score, images)
         alone = _timed(rates["alone"], lambda some: torch.cat([alone_score(searcher, one[None]) for one in some]), few)
-        _timed(rates["single calls"], lambda some: torch.cat([searcher.score(one[None]) for one in some]), few[:4])
+        _timed(rates["single calls"], lambda some: torch.cat([searcher.score(one[None]) for one in some]), few[:2])
         _timed(rates["fanogan"], encoder.score, images)
         scores.append((batched[: len(few)], alone))
     return _summary(rates, scores)
