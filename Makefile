@@ -5,7 +5,7 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint requirements.lock --editable
 export DO_NOT_TRACK := 1
 
-.PHONY: run repro engines test nightly bench lint serve lock clean
+.PHONY: run repro engines heatmaps test nightly bench lint serve lock clean
 
 run: .venv/pipeline ## run the whole pipeline and end with the verdict; PRESET=scarce takes presets/scarce.yaml
 	@$(BIN)/python -m flows.pipeline $(if $(PRESET),--preset $(PRESET)) $(ARGS)
@@ -18,6 +18,10 @@ serve: .venv/pipeline ## a local Prefect server with its UI, and the scheduled d
 
 engines: .venv/pipeline ## what MINTMARK_ENGINE=dask and MINTMARK_ENGINE=ray need
 	@$(INSTALL) ".[pipeline,dask,ray]"
+
+heatmaps: .venv/pipeline ## where pictures differ from good ones: make heatmaps GOOD=folder MIXED=folder OUT=folder
+	@$(if $(and $(GOOD),$(MIXED),$(OUT)),,$(error expected GOOD=folder MIXED=folder OUT=folder))
+	@$(BIN)/python -m tasks.heatmaps "$(GOOD)" "$(MIXED)" "$(OUT)" $(ARGS)
 
 test: .venv/test ## every test; three at a time, since many wait for servers
 	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --durations 40 $(ARGS)

@@ -32,22 +32,22 @@ def open_image_folder(path: Path, *, canvas: Canvas, labelled: bool) -> Source:
         raise BadInput(f"{path}: expected a folder of images, found {'a file' if path.is_file() else 'none'}")
 
     def rows() -> Iterator[Row]:
-        for name in _names(path):
+        for name in names(path):
             label = name.split("/", 1)[0] if labelled else None
             yield Row(where=name, read=lambda name=name: _read(path / name, canvas), label=label)
 
     number = 0
-    for name in _names(path):
+    for name in names(path):
         if labelled and "/" not in name:
             raise BadInput(f"{path}: expected one folder a class, got the file {name} beside them")
         number += 1
     if number == 0:
         raise BadInput(f"{path}: expected images ({' '.join(SUFFIXES)}), found none")
-    some = Rows(read=rows, number=number, files=lambda: (path / name for name in _names(path)))
+    some = Rows(read=rows, number=number, files=lambda: (path / name for name in names(path)))
     return source_of_rows(some, kind="image", mould=canvas, path=path)
 
 
-def _names(folder: Path) -> Iterator[str]:
+def names(folder: Path) -> Iterator[str]:
     """Yield the paths of all files below a folder, relative to it, with slashes, in a fixed order."""
     for parent, folders, files in os.walk(folder, followlinks=True, onerror=_raise):
         folders[:] = sorted(name for name in folders if not name.startswith("."))

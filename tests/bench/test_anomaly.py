@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from bench.anomaly import one_class
+from bench.anomaly import one_class, wrong_labels
 from bench.anomaly.one_class import Row, Size
 from mintmark.data.images import ImageSet
 
@@ -105,3 +106,27 @@ def test_an_unknown_name_is_named(option: str, data: Path):
     done = run("--data", str(data), f"--{option}", "weather")
     assert done.returncode == 2
     assert "weather" in done.stderr
+
+
+def test_normalised_margins_are_those_counted_by_hand():
+    """Self-confidence .7 and .6: each probability less its class's, then the other's less the given one's."""
+    probabilities = np.array([[0.8, 0.2], [0.6, 0.4], [0.4, 0.6]])
+    found = wrong_labels.normalised_margins(probabilities, np.array([0, 0, 1]))
+    assert found == pytest.approx([-0.5, -0.1, -0.3])
+
+
+def test_wrong_labels_are_planted_in_images_on_which_no_method_was_chosen(monkeypatch: pytest.MonkeyPatch):
+    train, seen = greys(200, first=0), []
+    monkeypatch.setattr(wrong_labels, "voted", lambda images, *_, **__: seen.extend(shown(images)) or _beliefs(images))
+    monkeypatch.setattr(wrong_labels, "out_of_fold", lambda images, *_, **__: _beliefs(images))
+    size = wrong_labels.Size(80, 2, wrong_labels.QUICK.folds)
+    found = wrong_labels.judge(train, seed=0, size=size)
+    assert len(seen) == len(set(seen)) == 80
+    assert min(seen) >= 100
+    assert found["network"][0] == 1.0  # of one who believes the truth
+
+
+def _beliefs(images: torch.Tensor) -> torch.Tensor:
+    """The true class for sure: a grey's remainder."""
+    codes = torch.tensor(shown(images)) % 2
+    return torch.nn.functional.one_hot(codes, 2).float().clamp_min(1e-6).log()
