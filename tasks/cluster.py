@@ -1,7 +1,8 @@
 """Clusters of the training records up to transformations, what the release makes of them, and how real it looks.
 
 In: `split/train.parquet`, `split/test.parquet` and `anonymise/release.parquet`. Out: the clusters as a model and as
-pictures, every record's cluster, the losses on the way, and a report. Fits on `train` alone; labels only score the
+pictures, every record's cluster, the training records by cluster and in their prototypes' frames as a data set of their
+own (as private as `train`), the losses on the way, and a report. Fits on `train` alone; labels only score the
 clusters, and train the network whose features are compared. The test records are what no model has seen.
 """
 
@@ -16,12 +17,13 @@ import pyarrow.parquet as pq
 import torch
 
 from mintmark.cluster import kmeans, training
+from mintmark.cluster.aligned import aligned
 from mintmark.cluster.clustering import Assignment, Fit
 from mintmark.cluster.measurements import agreement, reach, resemblance, table
 from mintmark.cluster.model import TransformedClusters, save_clusters
 from mintmark.cluster.pictures import Bar, Row, draw_coverage, draw_prototypes
 from mintmark.cluster.scores import contingency, matching
-from mintmark.data.images import ImageSet, read_images, to_unit
+from mintmark.data.images import ImageSet, read_images, to_unit, write_images
 from mintmark.devices import DeviceName, pick_device
 from mintmark.errors import BadInput
 from mintmark.evidence import Measurement, Report, write_report
@@ -131,6 +133,7 @@ def run(params: Params, data_dir: Path) -> None:
     folder = data_dir / "cluster"
     _save(folder, fits["dti"], rows)
     _write_assignments(folder / "assignments.parquet", {"train": (train, found), "release": (release, placed)})
+    write_images(folder / "aligned.parquet", aligned(train, clusters, found))
     _draw(folder, fits, rows, images=images, released=released, found=found, placed=placed)
     draw_coverage(
         folder / "coverage.png", _bars(fits["dti"], judgement, rows), covered_from=params.regions.covered_from

@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import torch
+from ruamel.yaml import YAML
 from safetensors.torch import save_file
 
 from mintmark.classify.training import Recipe
@@ -24,6 +25,7 @@ from mintmark.fidelity.comparison import Settings
 from mintmark.fidelity.dinov2 import Dinov2
 from mintmark.fidelity.measurements import WORDS
 from mintmark.fidelity.regions import Rules
+from tasks import ingest
 from tasks import params as sections
 from tasks.cluster import Params, run
 
@@ -67,6 +69,7 @@ OUTPUTS = {
     "prototypes.safetensors",
     "prototypes.png",
     "assignments.parquet",
+    "aligned.parquet",
     "history.csv",
     "coverage.png",
     "report.json",
@@ -198,6 +201,24 @@ def test_assignments_are_those_of_the_saved_clusters(data_dir: Path):
         assert np.allclose(rows["distance"], again.distances.numpy(), atol=1e-6)
     train = assigned[assigned["part"] == "train"]
     assert facts["records"] == np.bincount(train["cluster"], minlength=3).tolist()
+
+
+def test_aligned_records_are_a_data_set_that_ingest_reads_back(data_dir: Path, tmp_path: Path):
+    run(PARAMS, data_dir)
+    path = data_dir / "cluster" / "aligned.parquet"
+    written, assigned = read_images(path), pq.read_table(data_dir / "cluster" / "assignments.parquet").to_pandas()
+    train = assigned[assigned["part"] == "train"]
+    assert list(written.ids) == train["id"].tolist()
+    assert written.codes.tolist() == train["cluster"].tolist()
+    assert written.classes == ("0", "1", "2")
+    section = YAML(typ="safe").load((ROOT / "params.yaml").read_text())["ingest"]
+    section |= {"source": str(path), "format": "parquet", "columns": section["columns"] | {"id": "id"}}
+    ingest.run(sections.build(ingest.Params, section, name="ingest"), tmp_path / "again")
+    again = read_images(tmp_path / "again" / "ingest" / "records.parquet")
+    assert list(again.ids) == list(written.ids)
+    assert again.classes == written.classes
+    assert np.array_equal(again.codes, written.codes)
+    assert np.array_equal(again.images, written.images)
 
 
 def test_history_holds_every_start_at_every_look(data_dir: Path):
