@@ -18,7 +18,7 @@ import torch
 
 from mintmark.cluster import kmeans, training
 from mintmark.cluster.aligned import aligned
-from mintmark.cluster.clustering import Assignment, Fit
+from mintmark.cluster.clustering import Assignment, Clustering, Fit
 from mintmark.cluster.measurements import agreement, reach, resemblance, table
 from mintmark.cluster.model import TransformedClusters, save_clusters
 from mintmark.cluster.pictures import Bar, Row, draw_coverage, draw_prototypes
@@ -114,11 +114,11 @@ def run(params: Params, data_dir: Path) -> None:
     )
     equal = [_pixels(part, device) for part in _equal_numbers(train, release, rng=rng)]
     fidelity = compare(*equal, k=params.regions.neighbours)
-    fresh = clusters.assign(to_unit(test.images).to(device)).clusters.cpu().numpy()
+    fresh = clusters.assign(to_unit(test.images).to(device))
     likeness, of_spaces = compare_spaces(
         spaces,
         train=train.images,
-        fresh=Placed(test.images, fresh),
+        fresh=Placed(test.images, fresh.clusters.cpu().numpy()),
         released=Placed(release.images, placed.clusters.cpu().numpy()),
         settings=params.fidelity,
         rng=np.random.default_rng(draw_seed),
@@ -132,7 +132,8 @@ def run(params: Params, data_dir: Path) -> None:
     rows = table(judgement, found.clusters.cpu().numpy(), train.codes, train.classes)
     folder = data_dir / "cluster"
     _save(folder, fits["dti"], rows)
-    _write_assignments(folder / "assignments.parquet", {"train": (train, found), "release": (release, placed)})
+    assigned = {"train": (train, found), "release": (release, placed), "test": (test, fresh)}
+    _write_assignments(folder / "assignments.parquet", assigned, clusters)
     write_images(folder / "aligned.parquet", aligned(train, clusters, found))
     _draw(folder, fits, rows, images=images, released=released, found=found, placed=placed)
     draw_coverage(
@@ -206,13 +207,17 @@ def _save(folder: Path, fit: Fit, rows: list[dict[str, Any]]) -> None:
         pd.DataFrame(fit.history).to_csv(partial, index=False, float_format="%.6g")
 
 
-def _write_assignments(path: Path, parts: dict[str, tuple[ImageSet, Assignment]]) -> None:
+def _write_assignments(path: Path, parts: dict[str, tuple[ImageSet, Assignment]], clusters: Clustering) -> None:
+    """A row a record: its cluster up to transformations, and the one whose prototype as it is lies `nearest`."""
+    plain = kmeans.KMeans(prototypes=clusters.prototypes)
+    device = clusters.prototypes.device
     tables = [
         pa.table(
             {
                 "id": pa.array(list(records.ids), pa.string()),
                 "cluster": assignment.clusters.cpu().numpy(),
                 "distance": assignment.distances.cpu().numpy(),
+                "nearest": plain.assign(to_unit(records.images).to(device)).clusters.cpu().numpy(),
                 "part": pa.array([part] * len(records), pa.string()),
             }
         )

@@ -193,11 +193,14 @@ def test_assignments_are_those_of_the_saved_clusters(data_dir: Path):
     run(PARAMS, data_dir)
     clusters, facts = load_clusters(data_dir / "cluster" / "prototypes.safetensors")
     assigned = pq.read_table(data_dir / "cluster" / "assignments.parquet").to_pandas()
-    for part, path in (("train", "split/train.parquet"), ("release", "anonymise/release.parquet")):
+    paths = {"train": "split/train.parquet", "test": "split/test.parquet", "release": "anonymise/release.parquet"}
+    for part, path in paths.items():
         records, rows = read_images(data_dir / path), assigned[assigned["part"] == part]
         again = clusters.assign(to_unit(records.images))
         assert rows["id"].tolist() == list(records.ids)
         assert rows["cluster"].tolist() == again.clusters.tolist()
+        offsets = to_unit(records.images)[:, None] - clusters.prototypes
+        assert rows["nearest"].tolist() == offsets.square().sum(dim=(2, 3, 4)).argmin(dim=1).tolist()
         assert np.allclose(rows["distance"], again.distances.numpy(), atol=1e-6)
     train = assigned[assigned["part"] == "train"]
     assert facts["records"] == np.bincount(train["cluster"], minlength=3).tolist()
