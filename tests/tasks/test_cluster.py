@@ -45,6 +45,7 @@ PARAMS = Params(
         transformations=("affine",),
         identity_steps=30,
         plateau=0.02,
+        challenge_every=10,
         cooldown=0.2,
         batch_size=32,
         learning_rate=5e-3,

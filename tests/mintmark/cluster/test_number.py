@@ -1,0 +1,73 @@
+"""The number of clusters: found where it is known, and none where there are none."""
+
+import numpy as np
+import pytest
+import torch
+
+from mintmark.cluster import kmeans
+from mintmark.cluster.number import choose_number, cloud
+from mintmark.errors import BadInput
+
+NUMBERS = range(2, 8)
+
+
+def by_pixels(images, num_clusters, seed):
+    return kmeans.fit(images, num_clusters=num_clusters, recipe=kmeans.Recipe(starts=8, steps=30), seed=seed).best
+
+
+def blobs(num_clusters, *, seed):
+    """300 images of 3x3 about so many random ones."""
+    rng = torch.Generator().manual_seed(seed)
+    centres = torch.randn(num_clusters, 1, 3, 3, generator=rng)
+    return centres[torch.arange(300) % num_clusters] + 0.2 * torch.randn(300, 1, 3, 3, generator=rng)
+
+
+def choose(images, *, seed=0, rounds=4):
+    rng = np.random.default_rng(seed)
+    return choose_number(images, fitter=by_pixels, numbers=NUMBERS, rounds=rounds, rng=rng)
+
+
+@pytest.mark.parametrize("num_clusters", [2, 3, 5])
+def test_a_known_number_is_found(num_clusters):
+    found = choose(blobs(num_clusters, seed=num_clusters))
+    assert found.chosen == num_clusters
+    assert [one.num_clusters for one in found.curve] == list(NUMBERS)
+    true = found.curve[num_clusters - 2]
+    assert true.agreement.value > 0.95
+    assert true.without.value < true.agreement.low
+
+
+def test_no_number_is_invented_where_there_are_no_clusters():
+    """A long cloud is parted stably along its axis: agreement alone would say two."""
+    rng, invented = torch.Generator().manual_seed(0), 0
+    for seed in range(10):
+        long = torch.randn(300, 1, 3, 3, generator=rng)
+        long[:, 0, 0, 0] *= 6.0
+        found = choose(long, seed=seed)
+        assert found.curve[0].agreement.value > 0.6
+        invented += found.chosen is not None
+    assert invented <= 2  # 5% a run at most are expected
+
+
+def test_a_cloud_has_the_mean_and_covariance_of_the_images_and_no_clusters():
+    images = blobs(2, seed=0)
+    drawn = cloud(images, rng=np.random.default_rng(0))
+    many = torch.cat([cloud(images, rng=np.random.default_rng(seed)) for seed in range(20)])
+    assert drawn.shape == images.shape
+    assert (many.mean(dim=0) - images.mean(dim=0)).abs().max() < 0.1
+    assert (many.flatten(1).T.cov() - images.flatten(1).T.cov()).abs().max() < 0.15
+
+
+def test_equal_seeds_choose_alike():
+    images = blobs(3, seed=1)
+    assert choose(images, rounds=3) == choose(images, rounds=3)
+
+
+def test_numbers_that_cannot_be_tried_are_refused():
+    images, rng = blobs(3, seed=1), np.random.default_rng(0)
+    with pytest.raises(BadInput, match=r"numbers of clusters to choose from must be at least 2, got \[1, 2\]"):
+        choose_number(images, fitter=by_pixels, numbers=[1, 2], rounds=3, rng=rng)
+    with pytest.raises(BadInput, match="expected at least 303 records to try 101 clusters, got 300"):
+        choose_number(images, fitter=by_pixels, numbers=[101], rounds=3, rng=rng)
+    with pytest.raises(ValueError, match="rounds must be at least 3, got 1"):
+        choose_number(images, fitter=by_pixels, numbers=[2], rounds=1, rng=rng)
