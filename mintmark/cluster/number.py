@@ -1,9 +1,10 @@
-"""How many clusters there are, by how well two halves of the data agree.
+"""How many clusters there are, by how well two parts of the data agree.
 
 Where there are k clusters, two models fitted on different records part a third set of records alike; where there are
 not, each draws its borders elsewhere (Ben-Hur, Elisseeff and Guyon 2002). Agreement is the adjusted Rand index: 0 by
-chance, 1 where both partitions are one. Even a single cloud is parted stably along its longest axis, so each number
-stands beside the same measure on a cloud without clusters: normal, with the mean and covariance of the data. Knows
+chance, 1 where both partitions are one. Even a single cloud is parted stably along its longest axis, so the data are
+held against clouds without clusters: normal, with the mean and covariance of the data. Were the data such a cloud, they
+would be the most stable of all as often as any other, which makes the test exact whatever the fit (Hope 1968). Knows
 nothing of labels.
 """
 
@@ -20,8 +21,9 @@ from mintmark.errors import BadInput
 from mintmark.intervals import Interval, mean
 from mintmark.progress import track
 
-LEAST_ROUNDS = 3
-LEVEL = 0.95
+CLOUDS = 19  # the fewest by which a p-value can be 0.05
+LEVEL = 0.05
+NEAR_ONE = 0.99  # agreement beyond which there is nothing to be told apart
 
 Images = Float[torch.Tensor, "n channels height width"]
 Fitter = Callable[[torch.Tensor, int, int], Clustering]  # of images, a number of clusters, and a seed
@@ -32,31 +34,28 @@ class Stability(NamedTuple):
 
     Attributes:
         num_clusters: The number.
-        agreement: Mean adjusted Rand index over rounds, with Student's interval.
-        without: The same on clouds without clusters.
-        excess: Of the one over the other, round by round; its interval allows for the choice among all numbers.
+        agreement: Mean adjusted Rand index over random thirds of the records, with Student's interval over them.
+        of_clouds: The mean of the same over clouds without clusters.
+        highest_of_clouds: The highest of them.
     """
 
     num_clusters: int
     agreement: Interval
-    without: Interval
-    excess: Interval
-
-    @property
-    def is_real(self) -> bool:
-        """Whether records agree better than a cloud would."""
-        return self.excess.low > 0.0
+    of_clouds: float
+    highest_of_clouds: float
 
 
 class Choice(NamedTuple):
     """The number of clusters.
 
     Attributes:
-        chosen: The number; None where no number is more stable than in a cloud without clusters.
+        chosen: The number; None where the records agree no better than a cloud without clusters would.
+        p_value: Probability of agreement so far above that of clouds, at any number, were the data a cloud.
         curve: Every number that was tried, in order.
     """
 
     chosen: int | None
+    p_value: float
     curve: tuple[Stability, ...]
 
 
@@ -65,15 +64,15 @@ def choose_number(
 ) -> Choice:
     """Choose how many clusters to make.
 
-    Of the numbers that are more stable than a cloud without clusters, those count whose agreement reaches the lower end
-    of the most stable one's interval, and the largest of them is chosen: coarser partitions of well parted clusters can
-    be as stable as the true one, finer ones cannot.
+    If the data are more stable than clouds, those numbers count at which they are more stable than every cloud, and
+    whose agreement reaches the lower end of the most stable one's interval. The largest of them is chosen: coarser
+    partitions of well parted clusters can be as stable as the true one, finer ones cannot.
 
     Args:
         images: In [-1, 1].
         fitter: Makes so many clusters of some images.
         numbers: To be tried; each at least 2, since one cluster agrees with itself always.
-        rounds: Random thirds of the records.
+        rounds: Random thirds of the records, of the data and of every cloud; at least 2.
         rng: Draws thirds, clouds and seeds.
 
     Raises:
@@ -84,34 +83,29 @@ def choose_number(
         raise BadInput(f"numbers of clusters to choose from must be at least 2, got {list(numbers)}")
     if len(images) // 3 < tried[-1]:
         raise BadInput(f"expected at least {3 * tried[-1]} records to try {tried[-1]} clusters, got {len(images)}")
-    if rounds < LEAST_ROUNDS:
-        raise ValueError(f"rounds must be at least {LEAST_ROUNDS}, got {rounds}")
-    found = np.zeros((2, rounds, len(tried)))
-    for number in track(range(rounds), "number-of-clusters", total=rounds):
-        for place, data in enumerate((images, cloud(images, rng=rng))):
+    if rounds < 2:
+        raise ValueError(f"rounds must be at least 2, got {rounds}")
+    found = np.zeros((1 + CLOUDS, rounds, len(tried)))
+    for place in track(range(1 + CLOUDS), "number-of-clusters", total=1 + CLOUDS):
+        data = cloud(images, rng=rng) if place else images
+        for number in range(rounds):
             thirds = torch.from_numpy(rng.permutation(len(data))).to(data.device).tensor_split(3)
             seeds = rng.integers(1 << 31, size=2).tolist()
             found[place, number] = [agreement(data, thirds, fitter=fitter, num_clusters=k, seeds=seeds) for k in tried]
-    shared = 1.0 - (1.0 - LEVEL) / len(tried)
     curve = tuple(
-        Stability(
-            k,
-            mean(found[0, :, column], level=LEVEL),
-            mean(found[1, :, column], level=LEVEL),
-            mean(found[0, :, column] - found[1, :, column], level=shared),
-        )
-        for column, k in enumerate(tried)
+        Stability(k, mean(found[0, :, column]), *_of_clouds(found[1:, :, column])) for column, k in enumerate(tried)
     )
-    return Choice(_best(curve), curve)
+    p_value = exceedance(found.mean(axis=1))
+    return Choice(_best(curve) if p_value <= LEVEL else None, p_value, curve)
 
 
 def agreement(
     images: Images, thirds: Sequence[torch.Tensor], *, fitter: Fitter, num_clusters: int, seeds: Sequence[int]
 ) -> float:
     """Adjusted Rand index of what models fitted on the first and the second third make of the last."""
-    pairs = zip(thirds[:2], seeds, strict=True)
-    parts = [fitter(images[rows], num_clusters, seed).assign(images[thirds[2]]) for rows, seed in pairs]
-    return float(adjusted_rand_score(*(part.clusters.cpu().numpy() for part in parts)))
+    fits = [fitter(images[rows], num_clusters, seed) for rows, seed in zip(thirds[:2], seeds, strict=True)]
+    first, second = (fit.assign(images[thirds[2]]).clusters.cpu().numpy() for fit in fits)
+    return float(adjusted_rand_score(first, second))
 
 
 def cloud(images: Images, *, rng: np.random.Generator) -> Images:
@@ -120,15 +114,31 @@ def cloud(images: Images, *, rng: np.random.Generator) -> Images:
     A draw is the mean and a combination of all centred images with independent normal weights, so that no covariance
     matrix is made.
     """
-    centred = images.flatten(1) - images.flatten(1).mean(dim=0)
+    middle = images.flatten(1).mean(dim=0)
+    centred = images.flatten(1) - middle
     weights = torch.from_numpy(rng.standard_normal((len(images), len(images)))).to(centred)
-    drawn = images.flatten(1).mean(dim=0) + weights @ centred / len(images) ** 0.5
-    return drawn.view_as(images)
+    return (middle + weights @ centred / len(images) ** 0.5).view_as(images)
+
+
+def exceedance(agreements: Float[np.ndarray, "sets numbers"]) -> float:
+    """Share of the sets that stand out among all as much as the first does, at the number where each stands out most.
+
+    On Fisher's scale, artanh, on which agreement near 1 is told from agreement at 1, in standard deviations over sets.
+    """
+    scale = np.arctanh(np.clip(agreements, -NEAR_ONE, NEAR_ONE))
+    spread = np.maximum(scale.std(axis=0), np.finfo(float).eps)
+    most = ((scale - scale.mean(axis=0)) / spread).max(axis=1)
+    return float((most >= most[0]).mean())
+
+
+def _of_clouds(agreements: Float[np.ndarray, "clouds rounds"]) -> tuple[float, float]:
+    means = agreements.mean(axis=1)
+    return float(means.mean()), float(means.max())
 
 
 def _best(curve: Sequence[Stability]) -> int | None:
-    real = [one for one in curve if one.is_real]
-    if not real:
+    above = [one for one in curve if one.agreement.value > one.highest_of_clouds]
+    if not above:
         return None
-    least = max(real, key=lambda one: one.agreement.value).agreement.low
-    return max(one.num_clusters for one in real if one.agreement.value >= least)
+    least = max(above, key=lambda one: one.agreement.value).agreement.low
+    return max(one.num_clusters for one in above if one.agreement.value >= least)
