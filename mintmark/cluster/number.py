@@ -9,7 +9,8 @@ nothing of labels.
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -23,10 +24,31 @@ from mintmark.progress import track
 
 CLOUDS = 19  # the fewest by which a p-value can be 0.05
 LEVEL = 0.05
+EQUAL = 0.01  # difference of two agreements that is none
 NEAR_ONE = 0.99  # agreement beyond which there is nothing to be told apart
 
 Images = Float[torch.Tensor, "n channels height width"]
 Fitter = Callable[[torch.Tensor, int, int], Clustering]  # of images, a number of clusters, and a seed
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Range:
+    """Among which numbers of clusters to choose, and how carefully.
+
+    Attributes:
+        least, most: The numbers, both included.
+        rounds: Random thirds of the records.
+    """
+
+    least: int
+    most: int
+    rounds: int
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.least <= self.most:
+            raise ValueError(f"least must lie in 2..most, got {self.least} with most {self.most}")
+        if self.rounds < 2:
+            raise ValueError(f"rounds must be at least 2, got {self.rounds}")
 
 
 class Stability(NamedTuple):
@@ -58,37 +80,49 @@ class Choice(NamedTuple):
     p_value: float
     curve: tuple[Stability, ...]
 
+    def required(self) -> int:
+        """The number.
 
-def choose_number(
-    images: Images, *, fitter: Fitter, numbers: Sequence[int], rounds: int, rng: np.random.Generator
-) -> Choice:
+        Raises:
+            BadInput: there is none.
+        """
+        if self.chosen is None:
+            least, most = self.curve[0].num_clusters, self.curve[-1].num_clusters
+            raise BadInput(
+                f"expected clusters, found no number of them from {least} to {most} that is more stable than in a cloud "
+                f"without clusters (p = {self.p_value:.2f}): give num_clusters as a number"
+            )
+        return self.chosen
+
+    def as_json(self) -> dict[str, Any]:
+        """The choice and its curve as plain values."""
+        curve = [{**one._asdict(), "agreement": one.agreement._asdict()} for one in self.curve]
+        return {"chosen": self.chosen, "p_value": self.p_value, "curve": curve}
+
+
+def choose_number(images: Images, *, fitter: Fitter, among: Range, rng: np.random.Generator) -> Choice:
     """Choose how many clusters to make.
 
-    If the data are more stable than clouds, those numbers count at which they are more stable than every cloud, and
-    whose agreement reaches the lower end of the most stable one's interval. The largest of them is chosen: coarser
-    partitions of well parted clusters can be as stable as the true one, finer ones cannot.
+    If the data are more stable than clouds, the number of the highest agreement is chosen among those at which they are
+    more stable than every cloud; of numbers that agree as well, the largest: coarser partitions of well parted clusters
+    can be as stable as the true one, finer ones cannot.
 
     Args:
         images: In [-1, 1].
         fitter: Makes so many clusters of some images.
-        numbers: To be tried; each at least 2, since one cluster agrees with itself always.
-        rounds: Random thirds of the records, of the data and of every cloud; at least 2.
+        among: Which numbers; its rounds are those of the data and of every cloud.
         rng: Draws thirds, clouds and seeds.
 
     Raises:
-        BadInput: there are no numbers, one is below 2, or a third of the records is smaller than the largest of them.
+        BadInput: a third of the records is smaller than the largest number.
     """
-    tried = sorted(set(numbers))
-    if not tried or tried[0] < 2:
-        raise BadInput(f"numbers of clusters to choose from must be at least 2, got {list(numbers)}")
-    if len(images) // 3 < tried[-1]:
-        raise BadInput(f"expected at least {3 * tried[-1]} records to try {tried[-1]} clusters, got {len(images)}")
-    if rounds < 2:
-        raise ValueError(f"rounds must be at least 2, got {rounds}")
-    found = np.zeros((1 + CLOUDS, rounds, len(tried)))
+    tried = range(among.least, among.most + 1)
+    if len(images) // 3 < among.most:
+        raise BadInput(f"expected at least {3 * among.most} records to try {among.most} clusters, got {len(images)}")
+    found = np.zeros((1 + CLOUDS, among.rounds, len(tried)))
     for place in track(range(1 + CLOUDS), "number-of-clusters", total=1 + CLOUDS):
         data = cloud(images, rng=rng) if place else images
-        for number in range(rounds):
+        for number in range(among.rounds):
             thirds = torch.from_numpy(rng.permutation(len(data))).to(data.device).tensor_split(3)
             seeds = rng.integers(1 << 31, size=2).tolist()
             found[place, number] = [agreement(data, thirds, fitter=fitter, num_clusters=k, seeds=seeds) for k in tried]
@@ -140,5 +174,5 @@ def _best(curve: Sequence[Stability]) -> int | None:
     above = [one for one in curve if one.agreement.value > one.highest_of_clouds]
     if not above:
         return None
-    least = max(above, key=lambda one: one.agreement.value).agreement.low
-    return max(one.num_clusters for one in above if one.agreement.value >= least)
+    most = max(one.agreement.value for one in above)
+    return max(one.num_clusters for one in above if one.agreement.value >= most - EQUAL)

@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 from mintmark.classify.training import Recipe
 from mintmark.cluster import kmeans, training
 from mintmark.cluster.model import load_clusters
+from mintmark.cluster.number import Range
 from mintmark.data.images import ImageSet, read_images, to_unit, write_images
 from mintmark.data.records import Form, RecordWriter
 from mintmark.errors import BadInput
@@ -223,6 +224,21 @@ def test_aligned_records_are_a_data_set_that_ingest_reads_back(data_dir: Path, t
     assert again.classes == written.classes
     assert np.array_equal(again.codes, written.codes)
     assert np.array_equal(again.images, written.images)
+
+
+def test_number_is_chosen_where_a_range_is_given(data_dir: Path):
+    run(replace(PARAMS, num_clusters=Range(least=2, most=4, rounds=3)), data_dir)
+    report = read_report(data_dir / "cluster")
+    assert report.facts["number"]["chosen"] == len(report.facts["clusters"]) == 3
+    assert [one["num_clusters"] for one in report.facts["number"]["curve"]] == [2, 3, 4]
+
+
+def test_no_number_is_invented_for_noise(tmp_path: Path):
+    noise = np.random.default_rng(0).normal(128, 20, (90, 8, 8, 1)).clip(0, 255).astype(np.uint8)
+    write(tmp_path, unlabelled(noise), unlabelled(noise), unlabelled(noise))
+    with pytest.raises(BadInput, match=r"train\.parquet: expected clusters, found no number of them from 2 to 4"):
+        run(replace(PARAMS, num_clusters=Range(least=2, most=4, rounds=2)), tmp_path)
+    assert not (tmp_path / "cluster").exists()
 
 
 def test_history_holds_every_start_at_every_look(data_dir: Path):

@@ -1,14 +1,17 @@
 """The number of clusters: found where it is known, and none where there are none."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
 
 from mintmark.cluster import kmeans
-from mintmark.cluster.number import choose_number, cloud, exceedance
+from mintmark.cluster.number import Choice, Range, Stability, choose_number, cloud, exceedance
 from mintmark.errors import BadInput
+from mintmark.intervals import Interval
 
-NUMBERS = range(2, 8)
+NUMBERS = (2, 7)
 
 
 def by_pixels(images, num_clusters, seed):
@@ -24,14 +27,15 @@ def blobs(num_clusters, *, seed):
 
 def choose(images, *, seed=0, numbers=NUMBERS, rounds=4):
     rng = np.random.default_rng(seed)
-    return choose_number(images, fitter=by_pixels, numbers=numbers, rounds=rounds, rng=rng)
+    among = Range(least=numbers[0], most=numbers[1], rounds=rounds)
+    return choose_number(images, fitter=by_pixels, among=among, rng=rng)
 
 
 @pytest.mark.parametrize("num_clusters", [2, 3, 5])
 def test_a_known_number_is_found(num_clusters):
     found = choose(blobs(num_clusters, seed=num_clusters))
     assert found.chosen == num_clusters
-    assert [one.num_clusters for one in found.curve] == list(NUMBERS)
+    assert [one.num_clusters for one in found.curve] == [2, 3, 4, 5, 6, 7]
     true = found.curve[num_clusters - 2]
     assert found.p_value == 0.05
     assert true.agreement.value > 0.95
@@ -44,7 +48,7 @@ def test_no_number_is_invented_where_there_are_no_clusters():
     for seed in range(6):
         long = torch.randn(300, 1, 3, 3, generator=rng)
         long[:, 0, 0, 0] *= 8.0
-        found = choose(long, seed=seed, numbers=(2, 4), rounds=3)
+        found = choose(long, seed=seed, numbers=(2, 3), rounds=3)
         parted.append(found.curve[0].agreement.value)
         invented += found.chosen is not None
     assert np.mean(parted) > 0.6
@@ -75,11 +79,19 @@ def test_equal_seeds_choose_alike():
     assert choose(images, numbers=(2, 3), rounds=2) == choose(images, numbers=(2, 3), rounds=2)
 
 
+def test_a_choice_is_told_or_its_absence_refused():
+    curve = tuple(Stability(k, Interval(0.9, 0.8, 1.0), 0.5, 0.6) for k in (2, 3))
+    told = Choice(3, 0.05, curve)
+    assert told.required() == 3
+    assert json.loads(json.dumps(told.as_json()))["curve"][1]["agreement"]["low"] == 0.8
+    with pytest.raises(BadInput, match=r"found no number of them from 2 to 3 .* \(p = 0\.40\): give num_clusters"):
+        Choice(None, 0.4, curve).required()
+
+
 def test_numbers_that_cannot_be_tried_are_refused():
-    images, rng = blobs(3, seed=1), np.random.default_rng(0)
-    with pytest.raises(BadInput, match=r"numbers of clusters to choose from must be at least 2, got \[1, 2\]"):
-        choose_number(images, fitter=by_pixels, numbers=[1, 2], rounds=3, rng=rng)
     with pytest.raises(BadInput, match="expected at least 303 records to try 101 clusters, got 300"):
-        choose_number(images, fitter=by_pixels, numbers=[101], rounds=3, rng=rng)
+        choose(blobs(3, seed=1), numbers=(2, 101))
+    with pytest.raises(ValueError, match=r"least must lie in 2\.\.most, got 1 with most 3"):
+        Range(least=1, most=3, rounds=3)
     with pytest.raises(ValueError, match="rounds must be at least 2, got 1"):
-        choose_number(images, fitter=by_pixels, numbers=[2], rounds=1, rng=rng)
+        Range(least=2, most=3, rounds=1)
