@@ -1,7 +1,7 @@
 """Does anything that would be released leak who was in the training data?
 
 In: the parts of the split, the GAN's weights, the release with its filter's thresholds, the classifier, the shadow
-models. Out: `report.json`, `roc.csv` and `roc.png` for everybody; per-record scores in `private/` for nobody else.
+models, the records' clusters. Out: `report.json`, `roc.csv` and `roc.png` for everybody; per-record scores in `private/` for nobody else.
 """
 
 from collections.abc import Callable, Mapping
@@ -90,6 +90,7 @@ def run(params: Params, data_dir: Path) -> None:
     targets = read_targets(data_dir, attacked["samples"].members)
     if targets.networks is None:
         attacked = {threat: attacked[threat] for threat in ("samples", "classifier")}
+    cluster_of = _clusters(data_dir / "cluster" / "assignments.parquet", attacked["samples"])
     spaces = open_spaces(attacked["samples"].reference, recipe=params.plan.auxiliary, seed=params.seed)
     store = read_store(data_dir / "shadow" / "models")
     how = {"spaces": spaces, "plan": params.plan, "seed": params.seed}
@@ -100,14 +101,14 @@ def run(params: Params, data_dir: Path) -> None:
     report = audit_report(
         outcomes,
         _blind(params, max(attacked.values(), key=lambda one: len(one.members))),
-        groups={threat: groups_of(parties, spaces) for threat, parties in attacked.items()},
+        groups={threat: groups_of(parties, spaces, cluster_of=cluster_of) for threat, parties in attacked.items()},
         spread=asked.spread(),
         canaries=_canaries(params, data_dir, targets, attacked["samples"], spaces=spaces),
         precision=params.precision,
         false_failure=params.false_failure,
         seed=params.seed,
         facts={
-            "records": {threat: _counts(parties) for threat, parties in attacked.items()},
+            "records": {threat: parties.counts() for threat, parties in attacked.items()},
             "differential_privacy": _claims(data_dir),
         },
         cost={"trials": float(len(outcomes))},
@@ -142,6 +143,22 @@ def read_parties(params: Params, data_dir: Path) -> dict[str, Parties]:
         "classifier": everybody if of_gan == of_classifier else _parties(parts, params, unlabelled=of_classifier),
         "generator": everybody.at_most(params.plan.search.max_records, rng=np.random.default_rng([params.seed, 22])),
     }
+
+
+def _clusters(path: Path, parties: Parties) -> dict[str, int]:
+    """By id, the cluster whose prototype is nearest to a record under attack.
+
+    Raises:
+        BadInput: the file is missing, or does not tell of all of them.
+    """
+    if not path.exists():
+        raise BadInput(f"{path}: expected the clusters of all records of train and test, found no file")
+    table = pq.read_table(path, columns=["id", "nearest"], filters=[("part", "in", ["train", "test"])])
+    found = dict(zip(table.column("id").to_pylist(), table.column("nearest").to_pylist(), strict=True))
+    unknown = [one for one in (*parties.members.ids, *parties.non_members.ids) if one not in found]
+    if unknown:
+        raise BadInput(f"{path}: expected the clusters of all records of train and test, {len(unknown)} are missing")
+    return found
 
 
 def _parties(parts: Mapping[str, ImageSet], params: Params, *, unlabelled: bool) -> Parties:
@@ -277,15 +294,6 @@ def _blind(params: Params, parties: Parties) -> Blind:
         permutations=params.blind_permutations,
         rng=rng,
     )
-
-
-def _counts(parties: Parties) -> dict[str, Any]:
-    return {
-        "members": len(parties.members),
-        "non_members": len(parties.non_members),
-        "reference": len(parties.reference),
-        "bystanders": len(parties.bystanders),
-    }
 
 
 if __name__ == "__main__":

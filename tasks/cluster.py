@@ -1,7 +1,8 @@
 """Clusters of the training records up to transformations, what the release makes of them, and how real it looks.
 
 In: `split/train.parquet`, `split/test.parquet` and `anonymise/release.parquet`. Out: the clusters as a model and as
-pictures, every record's cluster, the losses on the way, and a report. Fits on `train` alone; labels only score the
+pictures, every record's cluster, the training records by cluster and in their prototypes' frames as a data set of their
+own (as private as `train`), the losses on the way, and a report. Fits on `train` alone; labels only score the
 clusters, and train the network whose features are compared. The test records are what no model has seen.
 """
 
@@ -16,12 +17,14 @@ import pyarrow.parquet as pq
 import torch
 
 from mintmark.cluster import kmeans, training
-from mintmark.cluster.clustering import Assignment, Fit
+from mintmark.cluster.aligned import aligned
+from mintmark.cluster.clustering import Assignment, Clustering, Fit
 from mintmark.cluster.measurements import agreement, reach, resemblance, table
 from mintmark.cluster.model import TransformedClusters, save_clusters
-from mintmark.cluster.pictures import Bar, Row, draw_coverage, draw_prototypes
+from mintmark.cluster.number import Choice, Range, choose_number
+from mintmark.cluster.pictures import Bar, Row, draw_coverage, draw_prototypes, some_members
 from mintmark.cluster.scores import contingency, matching
-from mintmark.data.images import ImageSet, read_images, to_unit
+from mintmark.data.images import ImageSet, read_images, to_unit, write_images
 from mintmark.devices import DeviceName, pick_device
 from mintmark.errors import BadInput
 from mintmark.evidence import Measurement, Report, write_report
@@ -56,7 +59,7 @@ class Params:
         seed: Of the starts, the batches, the halvings, the bootstraps, the features' network and the samples.
         threads: Threads of PyTorch.
         device: "auto" takes a GPU where there is one.
-        num_clusters: How many; null for as many as there are classes.
+        num_clusters: How many; null for as many as there are classes; a range to choose by the stability of K-means.
         kmeans: How K-means is fitted.
         dti: How the clusters up to transformations are fitted.
         regions: How the release is judged.
@@ -66,7 +69,7 @@ class Params:
     seed: int
     threads: int
     device: DeviceName
-    num_clusters: int | None
+    num_clusters: int | Range | None
     kmeans: kmeans.Recipe
     dti: training.Recipe
     regions: Rules
@@ -75,7 +78,7 @@ class Params:
     def __post_init__(self) -> None:
         if self.threads < 1:
             raise ValueError(f"threads must be at least 1, got {self.threads}")
-        if self.num_clusters is not None and self.num_clusters < 1:
+        if isinstance(self.num_clusters, int) and self.num_clusters < 1:
             raise ValueError(f"num_clusters must be null or at least 1, got {self.num_clusters}")
 
 
@@ -92,10 +95,14 @@ def run(params: Params, data_dir: Path) -> None:
     _check(params, parts, paths)
     device = pick_device(params.device)
     images, released = (to_unit(part.images).to(device) for part in (train, release))
-    *fit_seeds, seed, network_seed, draw_seed = np.random.SeedSequence(params.seed).generate_state(5).tolist()
+    *fit_seeds, seed, network_seed, draw_seed, choice_seed = (
+        np.random.SeedSequence(params.seed).generate_state(6).tolist()
+    )
     spaces = open_spaces(train, params.fidelity, seed=network_seed, device=device)  # first: files may be at fault
     try:
-        fits = _fit(images, num_clusters=params.num_clusters or len(train.classes), params=params, seeds=fit_seeds)
+        choice = _choose(images, params, rng=np.random.default_rng(choice_seed))
+        given = params.num_clusters if isinstance(params.num_clusters, int) else len(train.classes)
+        fits = _fit(images, num_clusters=choice.required() if choice else given, params=params, seeds=fit_seeds)
     except BadInput as error:
         raise BadInput(f"{paths['train']}: {error}") from error
     clusters = fits["dti"].best
@@ -112,11 +119,11 @@ def run(params: Params, data_dir: Path) -> None:
     )
     equal = [_pixels(part, device) for part in _equal_numbers(train, release, rng=rng)]
     fidelity = compare(*equal, k=params.regions.neighbours)
-    fresh = clusters.assign(to_unit(test.images).to(device)).clusters.cpu().numpy()
+    fresh = clusters.assign(to_unit(test.images).to(device))
     likeness, of_spaces = compare_spaces(
         spaces,
         train=train.images,
-        fresh=Placed(test.images, fresh),
+        fresh=Placed(test.images, fresh.clusters.cpu().numpy()),
         released=Placed(release.images, placed.clusters.cpu().numpy()),
         settings=params.fidelity,
         rng=np.random.default_rng(draw_seed),
@@ -130,12 +137,14 @@ def run(params: Params, data_dir: Path) -> None:
     rows = table(judgement, found.clusters.cpu().numpy(), train.codes, train.classes)
     folder = data_dir / "cluster"
     _save(folder, fits["dti"], rows)
-    _write_assignments(folder / "assignments.parquet", {"train": (train, found), "release": (release, placed)})
+    assigned = {"train": (train, found), "release": (release, placed), "test": (test, fresh)}
+    _write_assignments(folder / "assignments.parquet", assigned, clusters)
+    write_images(folder / "aligned.parquet", aligned(train, clusters, found))
     _draw(folder, fits, rows, images=images, released=released, found=found, placed=placed)
     draw_coverage(
         folder / "coverage.png", _bars(fits["dti"], judgement, rows), covered_from=params.regions.covered_from
     )
-    write_report(_report(fits, measurements, rows, spaces, of_spaces), folder)
+    write_report(_report(fits, measurements, rows, spaces, of_spaces, choice=choice), folder)
 
 
 def _check(params: Params, parts: dict[str, ImageSet], paths: dict[str, Path]) -> None:
@@ -151,6 +160,16 @@ def _check(params: Params, parts: dict[str, ImageSet], paths: dict[str, Path]) -
             raise BadInput(
                 f"{paths[name]}: expected at least {least} records for {neighbours} neighbours, got {len(parts[name])}"
             )
+
+
+def _choose(images: torch.Tensor, params: Params, *, rng: np.random.Generator) -> Choice | None:
+    if not isinstance(params.num_clusters, Range):
+        return None
+
+    def fitter(some: torch.Tensor, num_clusters: int, seed: int) -> Clustering:
+        return kmeans.fit(some, num_clusters=num_clusters, recipe=params.kmeans, seed=seed).best
+
+    return choose_number(images, fitter=fitter, among=params.num_clusters, rng=rng)
 
 
 def _fit(images: torch.Tensor, *, num_clusters: int, params: Params, seeds: list[int]) -> dict[str, Fit]:
@@ -177,6 +196,8 @@ def _report(
     rows: list[dict[str, Any]],
     spaces: list[Space],
     of_spaces: dict[str, Any],
+    *,
+    choice: Choice | None,
 ) -> Report:
     facts = {
         "clusters": rows,
@@ -188,6 +209,7 @@ def _report(
         "distance": "coverage, recall, precision and density: Euclidean, on pixels",
         "numbers": "a cluster's coverage: by all released records; over all clusters: as many released as real ones",
         "fidelity": of_spaces,
+        "number": choice.as_json() if choice else None,
     }
     cost = {f"{name}_{what}": value for name, fit in fits.items() for what, value in fit.cost.items()}
     for space in spaces:
@@ -203,13 +225,17 @@ def _save(folder: Path, fit: Fit, rows: list[dict[str, Any]]) -> None:
         pd.DataFrame(fit.history).to_csv(partial, index=False, float_format="%.6g")
 
 
-def _write_assignments(path: Path, parts: dict[str, tuple[ImageSet, Assignment]]) -> None:
+def _write_assignments(path: Path, parts: dict[str, tuple[ImageSet, Assignment]], clusters: Clustering) -> None:
+    """A row a record: its cluster up to transformations, and the one whose prototype as it is lies `nearest`."""
+    plain = kmeans.KMeans(prototypes=clusters.prototypes)
+    device = clusters.prototypes.device
     tables = [
         pa.table(
             {
                 "id": pa.array(list(records.ids), pa.string()),
                 "cluster": assignment.clusters.cpu().numpy(),
                 "distance": assignment.distances.cpu().numpy(),
+                "nearest": plain.assign(to_unit(records.images).to(device)).clusters.cpu().numpy(),
                 "part": pa.array([part] * len(records), pa.string()),
             }
         )
@@ -239,7 +265,7 @@ def _draw(
     )
     beside, lines = matching(overlap), []
     for cluster, row in enumerate(rows):
-        members, copies = _members(found, cluster), _members(placed, cluster)
+        members, copies = (some_members(one, cluster, num=MEMBERS) for one in (found, placed))
         groups = (
             plain.prototypes[beside[cluster]][None],
             clusters.prototypes[cluster][None],
@@ -249,14 +275,6 @@ def _draw(
         )
         lines.append(Row(name=f"{_name(row)}\n{row['records']} records", groups=groups))
     draw_prototypes(folder / "prototypes.png", lines, titles=TITLES, widths=(1, 1, MEMBERS, MEMBERS, MEMBERS))
-
-
-def _members(assignment: Assignment, cluster: int) -> torch.Tensor:
-    """Rows of some members, from the nearest to the farthest in even steps of rank."""
-    rows = torch.nonzero(assignment.clusters == cluster)[:, 0]
-    ranked = rows[assignment.distances[rows].argsort(stable=True)]
-    steps = torch.linspace(0, len(ranked) - 1, min(MEMBERS, len(ranked))).round().long()
-    return ranked[steps.to(ranked.device)]
 
 
 def _bars(fit: Fit, judgement: Judgement, rows: list[dict[str, Any]]) -> list[Bar]:

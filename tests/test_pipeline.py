@@ -88,7 +88,7 @@ def downstream(graph: dict[str, Any], stages: set[str]) -> set[str]:
 @pytest.mark.parametrize(
     ("section", "key", "value", "expected"),
     [
-        ("cluster", "seed", 99, {"cluster", "release"}),
+        ("cluster", "seed", 99, {"cluster", "audit", "release"}),
         (
             "train_gan",
             "steps",

@@ -40,6 +40,7 @@ RECIPE = training.Recipe(
     transformations=("affine", "thin_plate_spline"),
     identity_steps=400,
     plateau=0.02,
+    challenge_every=0,
     cooldown=0.2,
     batch_size=128,
     learning_rate=2e-3,

@@ -78,13 +78,22 @@ def restart_small(
     remaining, restarted = sizes.double(), 0
     for start, small in torch.nonzero(sizes < below * sizes.double().mean(dim=1, keepdim=True)).tolist():
         largest = int(remaining[start].argmax())
-        for parameter in network.per_cluster():
-            moments = optimiser.state[parameter]
-            slots = [parameter.data, *(moments[name] for name in ("exp_avg", "exp_avg_sq") if name in moments)]
-            for slot in slots:
-                slot[start, small] = slot[start, largest]
+        copy_cluster(network, optimiser, start, source=largest, target=small)
         prototype = network.prototypes.data[start, small]
         prototype += noise * torch.randn(prototype.shape, generator=rng).to(prototype.device)
         remaining[start, largest] /= 2  # the next small cluster may find another one larger
         restarted += 1
     return restarted
+
+
+def copy_cluster(network: Clustered, optimiser: torch.optim.Adam, start: int, *, source: int, target: int) -> None:
+    """Overwrite one cluster of a start by another, moments included."""
+    for parameter in network.per_cluster():
+        for slot in slots(optimiser, parameter):
+            slot[start, target] = slot[start, source]
+
+
+def slots(optimiser: torch.optim.Adam, parameter: nn.Parameter) -> list[torch.Tensor]:
+    """A parameter's values, and its first and second moment where it has any."""
+    moments = optimiser.state[parameter]
+    return [parameter.data, *(moments[name] for name in ("exp_avg", "exp_avg_sq") if name in moments)]

@@ -4,7 +4,7 @@ A prototype is an image. A method's `fit` draws several starts and keeps the one
 part. Knows nothing of labels, files or how a method learns.
 """
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int64
@@ -19,6 +19,7 @@ class Assignment(NamedTuple):
     distances: Float[torch.Tensor, " n"]
 
 
+@runtime_checkable
 class Clustering(Protocol):
     """A fitted clustering of images in [-1, 1]."""
 

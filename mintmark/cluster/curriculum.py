@@ -27,9 +27,14 @@ class Curriculum:
         self._num_stages, self._longest, self._plateau, self._every = num_stages, longest, plateau, every
         self._steps, self._window, self._before = 0, [], float("inf")
 
+    @property
+    def done(self) -> bool:
+        """Whether all transformations take part."""
+        return self.stage == self._num_stages
+
     def advance(self, losses: Float[torch.Tensor, " starts"]) -> None:
         """Take note of one step's losses."""
-        if self.stage == self._num_stages:
+        if self.done:
             return
         self._steps += 1
         self._window.append(float(losses.mean()))

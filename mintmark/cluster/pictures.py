@@ -10,11 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int64, UInt8
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
+from mintmark.cluster.clustering import Assignment
 from mintmark.data.images import to_bytes
 from mintmark.files import whole_file
 from mintmark.intervals import Interval
@@ -65,6 +66,14 @@ class Bar:
     floor: float | None
     matched: float | None
     status: str
+
+
+def some_members(found: Assignment, cluster: int, *, num: int) -> Int64[torch.Tensor, " members"]:
+    """Rows of at most `num` members of a cluster, from the nearest to the farthest in even steps of rank."""
+    rows = torch.nonzero(found.clusters == cluster)[:, 0]
+    ranked = rows[found.distances[rows].argsort(stable=True)]
+    steps = torch.linspace(0, len(ranked) - 1, min(num, len(ranked))).round().long()
+    return ranked[steps.to(ranked.device)]
 
 
 def draw_prototypes(path: Path, rows: Sequence[Row], *, titles: Sequence[str], widths: Sequence[int]) -> None:

@@ -1,4 +1,4 @@
-"""The fitting of transformation-invariant clusters: starts, curriculum, prices, restarts.
+"""The fitting of transformation-invariant clusters: starts, curriculum, prices, restarts, challenges.
 
 All starts learn side by side, from the same batches, on equal schedules: untransformed prototypes first, then one
 transformation more whenever the loss stops falling. Starts are compared by their final loss. Knows nothing of labels,
@@ -14,6 +14,7 @@ from jaxtyping import Float, Int64
 from torch import nn
 
 from mintmark.cluster.balance import Clustered, Prices, restart_small
+from mintmark.cluster.challenge import Challenges
 from mintmark.cluster.clustering import Entry, Fit, require_distinct, require_finite
 from mintmark.cluster.curriculum import Curriculum
 from mintmark.cluster.dti import DTI, Form
@@ -39,6 +40,8 @@ class Recipe:
         transformations: Names of the transformations, in sequence; each joins when the loss stops falling.
         identity_steps: At most so many steps with untransformed prototypes, and as many before each further one joins.
         plateau: Relative fall of the loss between two checks below which the next transformation joins.
+        challenge_every: Steps between two rounds of challenges, once all transformations have joined, no price is paid and
+            before the end's lower rates; 0 for none. Of a mixture there is none.
         cooldown: Share of the steps, at the end, at a tenth of the learning rates.
         batch_size: Images a step.
         learning_rate: Adam's, for the encoder and heads.
@@ -56,6 +59,7 @@ class Recipe:
     transformations: tuple[str, ...]
     identity_steps: int
     plateau: float
+    challenge_every: int
     cooldown: float
     batch_size: int
     learning_rate: float
@@ -74,7 +78,7 @@ class Recipe:
         for name in ("priced_starts", "priced", "cooldown", "restart_below"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must lie in 0..1, got {getattr(self, name)}")
-        for name in ("identity_steps", "plateau", "price_rate", "restart_noise"):
+        for name in ("identity_steps", "plateau", "price_rate", "restart_noise", "challenge_every"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
         for name in ("learning_rate", "prototype_learning_rate"):
@@ -114,6 +118,7 @@ class Step(Generic[Network]):
         losses: On its batch.
         network: After the step.
         restarts: How many clusters were restarted.
+        won: How many challengers were found better.
     """
 
     number: int
@@ -121,6 +126,7 @@ class Step(Generic[Network]):
     losses: Float[torch.Tensor, " starts"]
     network: Network
     restarts: int
+    won: int
 
 
 def fit(images: Float[torch.Tensor, "n channels height width"], *, num_clusters: int, recipe: Recipe, seed: int) -> Fit:
@@ -148,11 +154,13 @@ def fit(images: Float[torch.Tensor, "n channels height width"], *, num_clusters:
 
 def follow(steps: Iterable[Step[Network]], recipe: Recipe) -> tuple[Network, tuple[Entry, ...], dict[str, float]]:
     """Take all steps: the network after them, the losses on the way, and what they cost."""
-    names, window, history, restarts, step = ("identity", *recipe.transformations), [], [], 0, None
+    names, window, history = ("identity", *recipe.transformations), [], []
+    restarts, won, step = 0, 0, None
     joined = dict.fromkeys(recipe.transformations, 0)
     for step in track(steps, "cluster-steps", total=recipe.steps):
         window.append(step.losses)
         restarts += step.restarts
+        won += step.won
         for name in names[1 : step.stage + 1]:
             joined[name] += 1
         if step.number % CHECK_EVERY == 0 or step.number == recipe.steps:
@@ -165,6 +173,7 @@ def follow(steps: Iterable[Step[Network]], recipe: Recipe) -> tuple[Network, tup
         **{f"{name}_steps": float(count) for name, count in joined.items()},
         "starts": float(recipe.starts),
         "restarts": float(restarts),
+        "challenges_won": float(won),
     }
     return step.network, tuple(history), cost
 
@@ -197,6 +206,7 @@ def learn(
     """
     starts, num_clusters = network.prototypes.shape[:2]
     optimiser, cooldown = _optimiser(network, recipe), int((1 - recipe.cooldown) * recipe.steps)
+    challenges = _challenges(network, optimiser, images, recipe=recipe, rng=rng)
     prices = _prices(recipe, num_clusters=num_clusters, device=images.device)
     sizes = torch.zeros(starts, num_clusters, dtype=torch.int64, device=images.device)
     batches = _batches(images, size=recipe.batch_size, rng=rng)
@@ -217,7 +227,13 @@ def learn(
                     network, optimiser, sizes, below=recipe.restart_below, noise=recipe.restart_noise, rng=rng
                 )
             sizes.zero_()
-        yield Step(number, curriculum.stage, losses, network, restarts)
+        free = curriculum.done and recipe.priced * recipe.steps <= number < cooldown
+        won = (
+            challenges.round(stage=curriculum.stage)
+            if challenges and free and not number % recipe.challenge_every
+            else 0
+        )
+        yield Step(number, curriculum.stage, losses, network, restarts, won)
         curriculum.advance(losses)
 
 
@@ -258,6 +274,14 @@ def _optimiser(network: Learner, recipe: Recipe) -> torch.optim.Adam:
         {"params": others, "lr": recipe.learning_rate},
     ]
     return torch.optim.Adam(groups)
+
+
+def _challenges(
+    network: Learner, optimiser: torch.optim.Adam, images: torch.Tensor, *, recipe: Recipe, rng: torch.Generator
+) -> Challenges | None:
+    if not recipe.challenge_every or not isinstance(network, DTI):
+        return None
+    return Challenges(network, optimiser, images[torch.randperm(len(images), generator=rng).to(images.device)])
 
 
 def _prices(recipe: Recipe, *, num_clusters: int, device: torch.device) -> Prices:

@@ -3,7 +3,7 @@
 Knows nothing of attacks or models.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -31,6 +31,10 @@ class Parties:
     non_members: ImageSet
     reference: ImageSet
     bystanders: ImageSet
+
+    def counts(self) -> dict[str, int]:
+        """How many records each has."""
+        return {one.name: len(getattr(self, one.name)) for one in fields(self)}
 
     def codes(self) -> Int64[np.ndarray, " queries"]:
         """The classes of the records under attack, members first."""

@@ -186,13 +186,14 @@ def _gate(
 def _closer(
     threat: str, attacks: Attacks, groups: Groups, *, seed: int, control: str
 ) -> tuple[list[Measurement], dict[str, Any]]:
-    """What hides behind averages: the chosen attack on fresh records, the worst class, the outliers."""
+    """What hides behind averages: the chosen attack on fresh records, the worst class and cluster, the outliers."""
     found, choice = chosen_measurements(threat, attacks, seed=seed, control=control)
-    of_classes, of_outliers = worst_of(attacks, groups.classes), worst_of(attacks, groups.outliers)
-    notes = {
-        "worst_class": (of_classes, "In no class does an attack do better than this, either way round."),
-        "outliers": (of_outliers, "Nor among the tenth of the records that are most unlike the attacker's own."),
+    told = {
+        "worst_class": (groups.classes, "In no class does an attack do better than this, either way round."),
+        "worst_cluster": (groups.clusters, "Nor among the records nearest to any one cluster's prototype."),
+        "outliers": (groups.outliers, "Nor among the tenth of the records that are most unlike the attacker's own."),
     }
+    notes = {name: (worst_of(attacks, some), note) for name, (some, note) in told.items()}
     found += [
         worst_measurement(threat, name, worst, note=note, control=control) for name, (worst, note) in notes.items()
     ]

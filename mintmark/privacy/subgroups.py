@@ -1,6 +1,10 @@
-"""Who is most exposed: the worst class, and the outliers, whom an average over all records hides.
+"""Who is most exposed: the worst class, the worst cluster, and the outliers, whom an average over all records hides.
 
-Groups are formed without regard to membership. Knows nothing of what scores come from.
+Groups are formed by one rule for members and non-members. Classes and outliers do not depend on who is a member at all.
+Clusters do, a little: their prototypes are means of members. A network that had learnt the members, too, could place
+them otherwise than records that it never saw, and then a group's members would differ from its non-members though no
+target leaks anything. So a record belongs to the prototype that is nearest as it is, without a network: what a member
+has to do with that is its share of one mean. Knows nothing of what scores come from.
 """
 
 from collections.abc import Mapping
@@ -41,6 +45,7 @@ class Groups(NamedTuple):
     """The groups of one threat model's records, by name; none where too few records make any."""
 
     classes: dict[str, Group]
+    clusters: dict[str, Group]
     outliers: dict[str, Group]
 
 
@@ -62,16 +67,31 @@ class Worst(NamedTuple):
     n: int
 
 
-def groups_of(parties: Parties, spaces: Spaces) -> Groups:
-    """Each class, and the tenth of all records that lie farthest from the nearest reference record."""
+def groups_of(parties: Parties, spaces: Spaces, *, cluster_of: Mapping[str, int]) -> Groups:
+    """Each class, each cluster, and the tenth of all records that lie farthest from the nearest reference record.
+
+    Args:
+        parties: Who is under attack.
+        spaces: With the reference records.
+        cluster_of: By the id of every record under attack, the cluster whose prototype is nearest to it.
+    """
     classes = {
         name: Group(parties.members.codes == code, parties.non_members.codes == code)
         for code, name in enumerate(parties.members.classes)
     }
+    of_members, of_others = (
+        np.array([cluster_of[one] for one in part.ids], np.int64) for part in (parties.members, parties.non_members)
+    )
+    clusters = {
+        f"cluster {cluster}": Group(of_members == cluster, of_others == cluster)
+        for cluster in np.union1d(of_members, of_others).tolist()
+    }
     distances = nearest(parties.pixels(), spaces.reference).distances[:, 0].numpy()
     far = distances > np.quantile(distances, 1.0 - OUTLIERS)
     outliers = {"outliers": Group(far[: len(parties.members)], far[len(parties.members) :])}
-    return Groups(*({name: one for name, one in some.items() if one.is_large()} for some in (classes, outliers)))
+    return Groups(
+        *({name: one for name, one in some.items() if one.is_large()} for some in (classes, clusters, outliers))
+    )
 
 
 def worst_of(attacks: Mapping[str, Scores], groups: Mapping[str, Group]) -> Worst | None:

@@ -24,6 +24,7 @@ _BOUNDS = (
     "advantage",
     "set_accuracy",
     "worst_class_auc_bound",
+    "worst_cluster_auc_bound",
     "outliers_auc_bound",
     "epsilon_bound",
 )

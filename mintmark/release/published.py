@@ -27,7 +27,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     ),
     "audit": (
         rf"({_THREAT})_(auc_bound|tpr_bound|detection_floor|advantage|set_accuracy|epsilon_bound)",
-        rf"({_THREAT})_(worst_class|outliers)_auc_bound",
+        rf"({_THREAT})_(worst_class|worst_cluster|outliers)_auc_bound",
         rf"({_THREAT})_[a-z][a-z0-9_]{{0,40}}_(auc|tpr|fpr)",
     ),
     "cluster": (r"(kmeans|dti)_(accuracy|nmi)", "coverage_min", "clusters_covered"),

@@ -56,6 +56,7 @@ _THREAT_TITLES = {
     "advantage": "members found less false alarms, by the attack that did best on other records",
     "set_accuracy": "how often a hundred members are told from a hundred others (50% is guessing)",
     "worst_class_auc_bound": "the same in the class where attacks do best, at worst",
+    "worst_cluster_auc_bound": "the same in the cluster where attacks do best, at worst",
     "outliers_auc_bound": "the same among the tenth of the records that are least like the others, at worst",
     "epsilon_bound": "training is surely not more private than this epsilon (0: nothing can be said)",
 }

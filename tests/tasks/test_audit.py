@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -88,7 +89,19 @@ def build(data_dir: Path, digits: ImageSet) -> Path:
     network = train_classifier(*honest.tensors(), num_classes=10, recipe=RECIPE, seed=0)
     save_classifier(data_dir / "evaluate" / "classifier.safetensors", network, classes=digits.classes, facts={})
     write_index(data_dir / "shadow" / "models", classifiers=[], gans=[], twins=[], facts={})
+    write_clusters(data_dir, {"train": train, "test": test})
     return data_dir
+
+
+def write_clusters(data_dir: Path, parts: dict[str, ImageSet]) -> None:
+    """Two clusters: the odd and the even digits."""
+    ids = [one for images in parts.values() for one in images.ids]
+    nearest = np.concatenate([images.codes % 2 for images in parts.values()])
+    names = [name for name, images in parts.items() for _ in images.ids]
+    (data_dir / "cluster").mkdir()
+    pq.write_table(
+        pa.table({"id": ids, "nearest": nearest, "part": names}), data_dir / "cluster" / "assignments.parquet"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +134,23 @@ def test_the_report_holds_what_release_rules_ask_for(audited: Path):
     assert report.verdict in {"conclusive", "inconclusive"}
     kinds = {(control["threat"], control["kind"]) for control in report.facts["controls"]}
     assert kinds == {(threat, kind) for threat in THREATS for kind in ("positive", "negative")}
+
+
+def test_the_worst_cluster_stands_beside_the_worst_class(audited: Path):
+    report = read_report(audited / "audit")
+    bound = report["samples_worst_cluster_auc_bound"]
+    assert bound.value is not None
+    assert bound.value > 0.5
+    assert bound.n > 80
+    assert report.facts["closer"]["samples"]["worst_cluster"]["group"] in {"cluster 0", "cluster 1"}
+
+
+def test_records_without_a_cluster_stop_the_audit_by_file(inputs: Path, tmp_path: Path):
+    data_dir = shutil.copytree(inputs, tmp_path / "data")
+    path = data_dir / "cluster" / "assignments.parquet"
+    pq.write_table(pq.read_table(path).slice(3), path)
+    with pytest.raises(BadInput, match=r"assignments\.parquet: expected the clusters of all records .*, 3 are missing"):
+        run(PARAMS, data_dir)
 
 
 def test_no_epsilon_is_claimed_of_what_was_made_without_noise(audited: Path):

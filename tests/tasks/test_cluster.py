@@ -11,11 +11,13 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import torch
+from ruamel.yaml import YAML
 from safetensors.torch import save_file
 
 from mintmark.classify.training import Recipe
 from mintmark.cluster import kmeans, training
 from mintmark.cluster.model import load_clusters
+from mintmark.cluster.number import Range
 from mintmark.data.images import ImageSet, read_images, to_unit, write_images
 from mintmark.data.records import Form, RecordWriter
 from mintmark.errors import BadInput
@@ -24,6 +26,7 @@ from mintmark.fidelity.comparison import Settings
 from mintmark.fidelity.dinov2 import Dinov2
 from mintmark.fidelity.measurements import WORDS
 from mintmark.fidelity.regions import Rules
+from tasks import ingest
 from tasks import params as sections
 from tasks.cluster import Params, run
 
@@ -43,6 +46,7 @@ PARAMS = Params(
         transformations=("affine",),
         identity_steps=30,
         plateau=0.02,
+        challenge_every=10,
         cooldown=0.2,
         batch_size=32,
         learning_rate=5e-3,
@@ -67,6 +71,7 @@ OUTPUTS = {
     "prototypes.safetensors",
     "prototypes.png",
     "assignments.parquet",
+    "aligned.parquet",
     "history.csv",
     "coverage.png",
     "report.json",
@@ -190,14 +195,50 @@ def test_assignments_are_those_of_the_saved_clusters(data_dir: Path):
     run(PARAMS, data_dir)
     clusters, facts = load_clusters(data_dir / "cluster" / "prototypes.safetensors")
     assigned = pq.read_table(data_dir / "cluster" / "assignments.parquet").to_pandas()
-    for part, path in (("train", "split/train.parquet"), ("release", "anonymise/release.parquet")):
+    paths = {"train": "split/train.parquet", "test": "split/test.parquet", "release": "anonymise/release.parquet"}
+    for part, path in paths.items():
         records, rows = read_images(data_dir / path), assigned[assigned["part"] == part]
         again = clusters.assign(to_unit(records.images))
         assert rows["id"].tolist() == list(records.ids)
         assert rows["cluster"].tolist() == again.clusters.tolist()
+        offsets = to_unit(records.images)[:, None] - clusters.prototypes
+        assert rows["nearest"].tolist() == offsets.square().sum(dim=(2, 3, 4)).argmin(dim=1).tolist()
         assert np.allclose(rows["distance"], again.distances.numpy(), atol=1e-6)
     train = assigned[assigned["part"] == "train"]
     assert facts["records"] == np.bincount(train["cluster"], minlength=3).tolist()
+
+
+def test_aligned_records_are_a_data_set_that_ingest_reads_back(data_dir: Path, tmp_path: Path):
+    run(PARAMS, data_dir)
+    path = data_dir / "cluster" / "aligned.parquet"
+    written, assigned = read_images(path), pq.read_table(data_dir / "cluster" / "assignments.parquet").to_pandas()
+    train = assigned[assigned["part"] == "train"]
+    assert list(written.ids) == train["id"].tolist()
+    assert written.codes.tolist() == train["cluster"].tolist()
+    assert written.classes == ("0", "1", "2")
+    section = YAML(typ="safe").load((ROOT / "params.yaml").read_text())["ingest"]
+    section |= {"source": str(path), "format": "parquet", "columns": section["columns"] | {"id": "id"}}
+    ingest.run(sections.build(ingest.Params, section, name="ingest"), tmp_path / "again")
+    again = read_images(tmp_path / "again" / "ingest" / "records.parquet")
+    assert list(again.ids) == list(written.ids)
+    assert again.classes == written.classes
+    assert np.array_equal(again.codes, written.codes)
+    assert np.array_equal(again.images, written.images)
+
+
+def test_number_is_chosen_where_a_range_is_given(data_dir: Path):
+    run(replace(PARAMS, num_clusters=Range(least=2, most=4, rounds=3)), data_dir)
+    report = read_report(data_dir / "cluster")
+    assert report.facts["number"]["chosen"] == len(report.facts["clusters"]) == 3
+    assert [one["num_clusters"] for one in report.facts["number"]["curve"]] == [2, 3, 4]
+
+
+def test_no_number_is_invented_for_noise(tmp_path: Path):
+    noise = np.random.default_rng(0).normal(128, 20, (90, 8, 8, 1)).clip(0, 255).astype(np.uint8)
+    write(tmp_path, unlabelled(noise), unlabelled(noise), unlabelled(noise))
+    with pytest.raises(BadInput, match=r"train\.parquet: expected clusters, found no number of them from 2 to 4"):
+        run(replace(PARAMS, num_clusters=Range(least=2, most=4, rounds=2)), tmp_path)
+    assert not (tmp_path / "cluster").exists()
 
 
 def test_history_holds_every_start_at_every_look(data_dir: Path):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -43,6 +44,9 @@ def make_data(tmp_path_factory, digits: ImageSet, stage_reports):
         images = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 1)).astype(np.uint8)
         if planted is not None:
             images[0] = digits.images[planted]
+        moved = digits.take(np.arange(0, 400, 4))
+        moved = replace(moved, images=np.roll(moved.images, 1, axis=1))
+        write_images(data / "cluster" / "aligned.parquet", moved)
         ids = synthetic_ids(images, first=0)
         release = ImageSet(ids=ids, codes=np.arange(40) % 10, images=images, classes=digits.classes)
         write_images(data / "anonymise" / "release.parquet", release)
@@ -101,6 +105,19 @@ def test_the_bundle_holds_no_real_record(released: Path):
     real = gather([released / "split" / f"{part}.parquet" for part in PARTS])
     assert len(real) == 400
     assert search(released / "release" / "bundle", real) == []
+
+
+def test_the_bundle_holds_none_of_the_aligned_training_records(released: Path, tmp_path: Path):
+    aligned = released / "cluster" / "aligned.parquet"
+    real = gather([aligned])
+    assert len(real) == 100
+    assert search(released / "release" / "bundle", real) == []
+    bundle = tmp_path / "bundle"
+    shutil.copytree(released / "release" / "bundle", bundle)
+    shutil.copy(aligned, bundle)
+    assert search(bundle, real) != []
+    stages = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
+    assert [name for name, stage in stages.items() if "data/cluster/aligned.parquet" in stage["deps"]] == []
 
 
 def test_equal_inputs_give_equal_bytes_and_no_path(released: Path, make_data, params: Params):

@@ -32,6 +32,7 @@ def recipe():
         transformations=("affine",),
         identity_steps=50,
         plateau=0.02,
+        challenge_every=0,
         cooldown=0.2,
         batch_size=60,
         learning_rate=1e-2,

@@ -49,10 +49,11 @@ def report(target: Attacks, *, planted: Scores, blind: Blind = FAIR, canaries: O
         *(outcome("negative", {"a": fair(seed)}) for seed in (7, 8)),
     ]
     halves = {name: Group(np.arange(400) % 2 == part, np.arange(300) % 2 == part) for part, name in enumerate("xy")}
+    quarters = {f"cluster {part}": Group(np.arange(400) % 4 == part, np.arange(300) % 4 == part) for part in range(4)}
     return audit_report(
         outcomes,
         blind,
-        groups={"samples": Groups(classes=halves, outliers={})},
+        groups={"samples": Groups(classes=halves, clusters=quarters, outliers={})},
         spread=[],
         canaries=canaries,
         precision=PRECISION,
@@ -168,6 +169,8 @@ def test_the_report_looks_behind_averages():
     closer = found.facts["closer"]["samples"]
     assert closer["chosen"] == "b"
     assert (closer["worst_class"]["group"], closer["worst_class"]["attack"]) == ("x", "b")
+    assert closer["worst_cluster"]["group"] in {"cluster 0", "cluster 2"}
+    assert found["samples_worst_cluster_auc_bound"].n == 75
     assert closer["outliers"] is None
     bound, whole = found["samples_worst_class_auc_bound"].value, found["samples_b_auc"].value
     assert bound is not None

@@ -14,12 +14,17 @@ RECIPE = Recipe(steps=3, batch_size=16, learning_rate=5e-3, weight_decay=0.0, wi
 EVERY = Group(np.ones(200, bool), np.ones(200, bool))
 
 
-def test_classes_and_outliers_are_found(digits: ImageSet):
+def test_classes_clusters_and_outliers_are_found(digits: ImageSet):
     parts = [digits.take(np.arange(start, start + 300)) for start in range(0, 1200, 300)]
     parts[0].images[:15] = np.random.default_rng(0).integers(0, 256, (15, 8, 8, 1))
     parts[1].images[:15] = np.random.default_rng(1).integers(0, 256, (15, 8, 8, 1))
     parties = Parties(members=parts[0], non_members=parts[1], reference=parts[2], bystanders=parts[3])
-    found = groups_of(parties, open_spaces(parts[2], recipe=RECIPE, seed=0))
+    cluster_of = {one: place % 3 for part in parts[:2] for place, one in enumerate(part.ids)}
+    cluster_of[parts[0].ids[0]] = 7  # alone in its cluster
+    found = groups_of(parties, open_spaces(parts[2], recipe=RECIPE, seed=0), cluster_of=cluster_of)
+    assert list(found.clusters) == ["cluster 0", "cluster 1", "cluster 2"]
+    assert found.clusters["cluster 0"].members.sum() == 99
+    assert found.clusters["cluster 1"].members.tolist() == [place % 3 == 1 for place in range(300)]
     assert list(found.classes) == list("0123456789")
     assert (found.classes["3"].members == (parts[0].codes == 3)).all()
     outliers = found.outliers["outliers"]
@@ -31,8 +36,10 @@ def test_classes_and_outliers_are_found(digits: ImageSet):
 def test_small_groups_are_not_told_of(digits: ImageSet):
     few = digits.take(np.arange(60))
     parties = Parties(members=few, non_members=few, reference=few, bystanders=few)
-    found = groups_of(parties, open_spaces(few, recipe=RECIPE, seed=0))
+    cluster_of = {one: place % 10 for place, one in enumerate(few.ids)}
+    found = groups_of(parties, open_spaces(few, recipe=RECIPE, seed=0), cluster_of=cluster_of)
     assert found.classes == {}
+    assert found.clusters == {}
     assert found.outliers == {}
     assert worst_of({"a": Scores(np.zeros(60), np.zeros(60))}, found.classes) is None
     told = worst_measurement("samples", "outliers", None, note="", control="c")
