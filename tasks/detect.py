@@ -3,7 +3,7 @@
 Reads the train part (to fit), the validation part (to set thresholds), the test part (to judge, and nothing else), the
 released records (to fit the guard, and nothing else), the generator, the discriminator, and the classifier that the guard
 stands before. Writes the guard (detector.safetensors), the report, ROC curves, what rejecting gains, explained examples,
-and what the discriminator sees.
+what the discriminator sees, and which training records are suspicious: these name real records and stay in the house.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 
 from mintmark.anomaly import judgement, model, reject
@@ -25,6 +24,7 @@ from mintmark.anomaly.judgement import GUARD
 from mintmark.anomaly.measurements import Rates, member_leak, thresholds
 from mintmark.anomaly.pictures import Explained, draw_explanations, draw_rejection, draw_roc, roc_table
 from mintmark.anomaly.scoring import Case, Scores, combined, score
+from mintmark.anomaly.screening import Screening, screen, suspects_table
 from mintmark.anomaly.threshold import p_values
 from mintmark.anomaly.trial import Trial, at_most, divide, grades, set_up
 from mintmark.classify.model import load_classifier, logits
@@ -58,6 +58,7 @@ class Params:
     guard: PcaRecipe
     corrupted_share: float
     embedding: Embedding
+    screening: Screening
 
     def __post_init__(self) -> None:
         for name in ("threads", "max_records"):
@@ -95,6 +96,7 @@ def run(params: Params, data_dir: Path) -> None:
     fitted_on = guard.detector.score(to_unit(at_most(train, max_records=params.max_records, rng=rng).images))
     answers = _answers(data_dir / "evaluate" / "classifier.safetensors", case, test)
     rejecters = _rejecters(every, reject.doubt(case, answers))
+    findings = screen(train, screening=params.screening, corruptions=params.corruptions, seed=params.seed)
     mixture = reject.mix(case, answers, corrupted_share=params.corrupted_share, rng=rng)
     limits = {one.kind: thresholds(one, rates=params.rates) for one in (*every, *rejecters)}
     limits[GUARD] = {name: guard.thresholds.get(name) for name in params.rates.by_name()}
@@ -104,13 +106,20 @@ def run(params: Params, data_dir: Path) -> None:
             *judgement.judge(every, thresholds=limits, rates=params.rates, rng=rng, level=params.level),
             member_leak(every[-1], train=fitted_on, rng=rng, level=params.level),
             *reject.measure(rejecters, mixture, thresholds=_novelty(limits), rng=rng, level=params.level),
+            *findings.measurements,
         ),
         headline=tuple(f"{one.kind}_auroc" for one in every),
         facts=judgement.facts(every, thresholds=limits, rates=params.rates, level=params.level)
         | {"corruptions": dict(params.corruptions), "guard": {"kind": guard.detector.kind, "fitted_on": "release"}},
         cost=_cost(members, len(case.images)),
     )
-    _draw_curves(folder, every, report, reject.curves(rejecters, mixture), params.corrupted_share)
+    tables = {"roc": roc_table(every), "reject": reject.curves(rejecters, mixture)}
+    for name, table in (tables | {"suspects": suspects_table(train, findings)}).items():
+        with whole_file(folder / f"{name}.csv") as partial:
+            table.to_csv(partial, index=False, float_format="%.6g", lineterminator="\n")
+    aurocs = {one.kind: report[f"{one.kind}_auroc"].value or 0.0 for one in every}
+    draw_roc(folder / "roc.png", tables["roc"], aurocs=aurocs)
+    draw_rejection(folder / "reject.png", tables["reject"], corrupted_share=params.corrupted_share)
     _draw_explanations(folder / "explain.png", case.trial, members, every, params.rates)
     _draw_embedding(folder / "tsne.png", test, networks, params, rng)
     model.save_guard(folder / "detector.safetensors", guard)
@@ -177,18 +186,6 @@ def _novelty(limits: Mapping[str, Mapping[str, float | None]]) -> dict[str, floa
 def _cost(members: Sequence[Detector], num_searched: int) -> dict[str, float]:
     searchers = [one for one in members if isinstance(one, AnoGan)]
     return judgement.cost(searchers[0], num_searched=num_searched) if searchers else {}
-
-
-def _draw_curves(
-    folder: Path, every: Sequence[Scores], report: Report, rejection: pd.DataFrame, corrupted_share: float
-) -> None:
-    """The curves as tables and as pictures."""
-    roc = roc_table(every)
-    for name, table in (("roc.csv", roc), ("reject.csv", rejection)):
-        with whole_file(folder / name) as partial:
-            table.to_csv(partial, index=False, float_format="%.6g", lineterminator="\n")
-    draw_roc(folder / "roc.png", roc, aurocs={one.kind: report[f"{one.kind}_auroc"].value or 0.0 for one in every})
-    draw_rejection(folder / "reject.png", rejection, corrupted_share=corrupted_share)
 
 
 def _draw_embedding(

@@ -18,6 +18,7 @@ from mintmark.anomaly.embedding import Embedding
 from mintmark.anomaly.family import MODULES, NearestRecipe, PcaRecipe
 from mintmark.anomaly.measurements import Rates
 from mintmark.anomaly.model import STEP, load_guard
+from mintmark.anomaly.screening import Planting, Screening
 from mintmark.classify.model import save_classifier
 from mintmark.classify.networks import LinearClassifier
 from mintmark.data.images import read_images, synthetic_ids, write_images
@@ -42,6 +43,7 @@ OUTPUTS = [
     "report.json",
     "roc.csv",
     "roc.png",
+    "suspects.csv",
     "tsne.png",
 ]
 PARAMS = Params(
@@ -65,6 +67,14 @@ PARAMS = Params(
     guard=PcaRecipe(num_components=3),
     corrupted_share=0.25,
     embedding=Embedding(max_records=10, mildness=0.3, perplexity=5.0),
+    screening=Screening(
+        folds=dataclasses.replace(
+            DEFAULT.screening.folds, number=2, recipe=dataclasses.replace(DEFAULT.screening.folds.recipe, steps=40)
+        ),
+        num_neighbours=3,
+        most_suspects=4,
+        planting=Planting(share=0.1, draws=2, level=0.95),
+    ),
 )
 
 
@@ -353,3 +363,20 @@ def test_the_command_refuses_a_generator_of_another_shape_in_one_line_and_touche
     ]
     assert [one.name for one in (data_dir / "detect").iterdir()] == ["report.json"]
     assert (data_dir / "detect" / "report.json").read_text() == "before"
+
+
+def test_wrong_labels_and_strangers_among_the_training_records_are_listed(data_dir: Path):
+    path = data_dir / "split" / "train.parquet"
+    train = read_images(path)
+    codes, images = train.codes.copy(), train.images.copy()
+    codes[7], images[11] = (codes[7] + 1) % 3, 255 - images[11]
+    write_images(path, dataclasses.replace(train, codes=codes, images=images))
+    run(PARAMS, data_dir)
+    suspects = pd.read_csv(data_dir / "detect" / "suspects.csv").set_index(["why", "id"])
+    assert suspects.loc[("wrong label", train.ids[7]), "likelier"] == train.classes[train.codes[7]]
+    assert suspects.loc["outlier"].index[0] == train.ids[11]
+    found = read_report(data_dir / "detect")
+    for kind in ("wrong_labels", "outliers"):
+        precision = found[f"{kind}_average_precision"].value
+        assert precision is not None
+        assert precision > 0.4  # a tenth is planted
