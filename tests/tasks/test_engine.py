@@ -137,7 +137,7 @@ def test_the_contest_and_the_audit_give_the_same_bytes_too(
     prepared: Path, dask_scheduler: str, tmp_path: Path, name: str
 ):
     cluster = {"MINTMARK_ENGINE": name} | ({"MINTMARK_ENGINE_ADDRESS": dask_scheduler} if name == "dask" else {})
-    stages = ("evaluate", "shadow", "audit")
+    stages = ("evaluate", "shadow", "cluster", "audit")
     assert fan_out(prepared, tmp_path / "other", *stages, **cluster) == fan_out(prepared, tmp_path / "loky", *stages)
 
 
