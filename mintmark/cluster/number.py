@@ -4,8 +4,8 @@ Where there are k clusters, two models fitted on different records part a third 
 not, each draws its borders elsewhere (Ben-Hur, Elisseeff and Guyon 2002). Agreement is the adjusted Rand index: 0 by
 chance, 1 where both partitions are one. Even a single cloud is parted stably along its longest axis, so the data are
 held against clouds without clusters: normal, with the mean and covariance of the data. Were the data such a cloud, they
-would be the most stable of all as often as any other, which makes the test exact whatever the fit (Hope 1968). Knows
-nothing of labels.
+would be the most stable of all as often as any other, whatever the fit (Hope 1968): exactly so where the covariance is
+that of the data's source, about so where it is estimated. Knows nothing of labels.
 """
 
 from collections.abc import Callable, Sequence

@@ -16,7 +16,7 @@ from mintmark.errors import BadInput
 from mintmark.evidence import read_report
 from mintmark.gan.elsewhere import read_elsewhere
 from mintmark.privacy.strangers import mixtures
-from tasks import anonymise, audit, detect, generate, shadow, train_gan
+from tasks import anonymise, audit, cluster, detect, generate, shadow, train_gan
 from tasks.params import build, load
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -74,6 +74,7 @@ def test_samples_and_classifier_are_audited_and_no_network_is_missed(data_dir: P
     network = train_classifier(*release.tensors(), num_classes=10, recipe=params.plan.memorise, seed=0)
     save_classifier(data_dir / "evaluate" / "classifier.safetensors", network, classes=release.classes, facts={})
     shadow.run(load("shadow", shadow.Params, path=ROOT / "params.yaml"), data_dir)
+    cluster.run(section("cluster", cluster.Params), data_dir)
     audit.run(params, data_dir)
     report = read_report(data_dir / "audit")
     assert set(report.facts["conclusive"]) == {"samples", "classifier"}

@@ -144,7 +144,7 @@ def test_the_contest_and_the_audit_give_the_same_bytes_too(dask_scheduler: str, 
     before.mkdir()
     prepare(before, *BEFORE_CONTEST, num_classifiers=2)
     cluster = {"MINTMARK_ENGINE": name} | ({"MINTMARK_ENGINE_ADDRESS": dask_scheduler} if name == "dask" else {})
-    stages = ("evaluate", "shadow", "audit")
+    stages = ("evaluate", "shadow", "cluster", "audit")
     assert fan_out(before, tmp_path / "other", *stages, **cluster) == fan_out(before, tmp_path / "loky", *stages)
 
 
