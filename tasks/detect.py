@@ -35,6 +35,7 @@ from mintmark.evidence import Report, write_report
 from mintmark.files import whole_file
 from mintmark.gan.elsewhere import read_elsewhere
 from mintmark.gan.model import load_discriminator, load_generator
+from tasks.engine import engine
 from tasks.params import main
 
 UNTOUCHED_EXAMPLES = 2
@@ -96,7 +97,8 @@ def run(params: Params, data_dir: Path) -> None:
     fitted_on = guard.detector.score(to_unit(at_most(train, max_records=params.max_records, rng=rng).images))
     answers = _answers(data_dir / "evaluate" / "classifier.safetensors", case, test)
     rejecters = _rejecters(every, reject.doubt(case, answers))
-    findings = screen(train, screening=params.screening, corruptions=params.corruptions, seed=params.seed)
+    with engine(workers=params.screening.folds.workers):
+        findings = screen(train, screening=params.screening, corruptions=params.corruptions, seed=params.seed)
     mixture = reject.mix(case, answers, corrupted_share=params.corrupted_share, rng=rng)
     limits = {one.kind: thresholds(one, rates=params.rates) for one in (*every, *rejecters)}
     limits[GUARD] = {name: guard.thresholds.get(name) for name in params.rates.by_name()}
