@@ -103,7 +103,7 @@ def run(params: Params, data_dir: Path) -> None:
         _blind(params, max(attacked.values(), key=lambda one: len(one.members))),
         groups={threat: groups_of(parties, spaces, cluster_of=cluster_of) for threat, parties in attacked.items()},
         spread=asked.spread(),
-        canaries=_canaries(params, data_dir, targets, attacked["samples"], spaces=spaces),
+        canaries=_canaries(params, data_dir, targets, spaces=spaces),
         precision=params.precision,
         false_failure=params.false_failure,
         seed=params.seed,
@@ -229,7 +229,7 @@ def _forms(classifier: LoadedClassifier) -> tuple[Form, ...]:
     return forms_like(Augmentation(**recipe["augmentation"]), shape=classifier.shape)
 
 
-def _canaries(params: Params, data_dir: Path, targets: Targets, parties: Parties, *, spaces: Spaces) -> OneRun:
+def _canaries(params: Params, data_dir: Path, targets: Targets, *, spaces: Spaces) -> OneRun:
     """What the twins with canaries say, against what the models' files claim."""
     folder = data_dir / "shadow" / "models"
     canaries = read_canaries(folder)
@@ -238,7 +238,6 @@ def _canaries(params: Params, data_dir: Path, targets: Targets, parties: Parties
     scores = canary_scores(
         read_store(folder),
         canaries,
-        parties,
         spaces=spaces,
         forms=targets.forms,
         own_samples=params.plan.search.own_samples,

@@ -104,7 +104,7 @@ def _samples(path: Path, *, num: int, seed: int) -> torch.Tensor:
 
 
 def _answers(store: Store, made: list[torch.Tensor], parties: Parties, spaces: Spaces) -> dict[str, Shadows]:
-    answers = [answers_of(rows, parties, spaces) for rows in made]
+    answers = [answers_of(rows, parties.pixels(), spaces) for rows in made]
     trained_on = _trained_on(store, store.generators, parties)
     return {name: Shadows(np.stack([one[name] for one in answers]), trained_on) for name in (answers or [{}])[0]}
 

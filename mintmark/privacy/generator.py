@@ -143,7 +143,7 @@ def attack_generator(
     found = attack_own_samples(own.pixels, parties, spaces=spaces)
     found["inversion"] = parties.split(calibrated_scores(inverted, queries, spaces.reference))
     if shadows:
-        calibrated = shadow_attacks(answers_of(own.pixels, parties, spaces), shadows)
+        calibrated = shadow_attacks(answers_of(own.pixels, parties.pixels(), spaces), shadows)
         found |= {name: parties.split(scores) for name, scores in calibrated.items()}
     return found
 

@@ -12,11 +12,11 @@ from jaxtyping import Float
 
 from mintmark.classify.model import load_classifier
 from mintmark.evidence import Measurement
+from mintmark.fidelity.copies import pixels
 from mintmark.gan.model import load_discriminator, load_generator
 from mintmark.privacy.discriminator import logit_scores
 from mintmark.privacy.epsilon import chosen_epsilon_bound
 from mintmark.privacy.generator import sample_own
-from mintmark.privacy.parties import Parties
 from mintmark.privacy.queries import Form, confidence_scores
 from mintmark.privacy.rounding import DIGITS, LEVEL
 from mintmark.privacy.samples import answers_of
@@ -54,7 +54,6 @@ NOBODY = OneRun((), (), {})
 def canary_scores(
     store: Store,
     canaries: Canaries,
-    parties: Parties,
     *,
     spaces: Spaces,
     forms: tuple[Form, ...],
@@ -66,7 +65,6 @@ def canary_scores(
     Args:
         store: Where the twins lie.
         canaries: Whom to ask for.
-        parties: For the attacker's own records.
         spaces: Where the attacker measures.
         forms: In which the classifier is shown records.
         own_samples: Of the generator.
@@ -83,12 +81,7 @@ def canary_scores(
         ]
     if "generator" in store.twins:
         own = sample_own(load_generator(store.twins["generator"]).network, num=own_samples, seed=seed)
-        asked = Parties(
-            members=canaries.images,
-            non_members=canaries.images.take(np.zeros(0, np.int64)),
-            reference=parties.reference,
-            bystanders=parties.bystanders,
-        )
+        asked = pixels(canaries.images.images)
         found["generator"] = np.stack(list(answers_of(own.pixels, asked, spaces).values()))
     return found
 

@@ -173,15 +173,19 @@ def distance_attacks(
 
 
 def answers_of(
-    rows: Float[torch.Tensor, "samples pixels"], parties: Parties, spaces: Spaces
+    rows: Float[torch.Tensor, "samples pixels"], queries: Float[torch.Tensor, "queries pixels"], spaces: Spaces
 ) -> dict[str, Float[np.ndarray, " queries"]]:
     """What is asked of shadow generators' samples, and of the target's beside them; see `likelihood.shadow_attacks`.
+
+    Args:
+        rows: Samples, in [0, 1].
+        queries: The records that are asked about, in [0, 1].
+        spaces: Where the attacker measures.
 
     Returns:
         `nearest`: the negative logarithm of the distance; `density`: the logarithm of the kernel density. Both are
         estimates of how likely a generator makes the record, by its nearest sample and by all.
     """
-    queries = parties.pixels()
     return {
         "nearest": -np.log(np.maximum(-nearest_scores(queries, rows), SMALLEST_DISTANCE)),
         "density": release_density(spaces.components(queries), spaces.components(rows)),
@@ -213,5 +217,5 @@ def attack_samples(
         parties.tensors(), to_unit(release.images), to_unit(parties.reference.images), recipe=recipe, seed=seed
     )
     if shadows:
-        found |= shadow_attacks(answers_of(rows, parties, spaces), shadows)
+        found |= shadow_attacks(answers_of(rows, parties.pixels(), spaces), shadows)
     return {name: parties.split(scores) for name, scores in found.items()}

@@ -5,16 +5,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from mintmark.classify.model import save_classifier
 from mintmark.classify.training import Recipe, train_classifier
 from mintmark.data.images import ImageSet
+from mintmark.gan.model import save_discriminator, save_generator
+from mintmark.gan.networks import Discriminator, Generator
 from mintmark.privacy.one_run import Claimed, canary_scores, one_run
 from mintmark.privacy.parties import Parties
 from mintmark.privacy.queries import PLAIN_FORM
 from mintmark.privacy.spaces import open_spaces
 from mintmark.shadow.canaries import KINDS, Canaries, make_canaries, planted_among
-from mintmark.shadow.store import classifier_path, read_store, write_index
+from mintmark.shadow.store import TWIN, classifier_path, gan_paths, read_store, write_index
 
 BY_HEART = Recipe(steps=400, batch_size=64, learning_rate=5e-3, weight_decay=0.0, width=8)
 
@@ -35,9 +38,7 @@ def scored(folder: Path, lesson: ImageSet, canaries: Canaries, parties: Parties)
     save_classifier(classifier_path(folder, "twin"), network, classes=lesson.classes, facts={})
     write_index(folder, classifiers=[], gans=[], twins=["classifier"], facts={})
     spaces = open_spaces(parties.reference, recipe=replace(BY_HEART, steps=3), seed=0)
-    return canary_scores(
-        read_store(folder), canaries, parties, spaces=spaces, forms=(PLAIN_FORM,), own_samples=10, seed=0
-    )
+    return canary_scores(read_store(folder), canaries, spaces=spaces, forms=(PLAIN_FORM,), own_samples=10, seed=0)
 
 
 def test_a_twin_that_learnt_canaries_by_heart_refutes_a_claim_and_one_that_never_saw_them_does_not(
@@ -60,3 +61,22 @@ def test_a_twin_that_learnt_canaries_by_heart_refutes_a_claim_and_one_that_never
     honest = one_run(sound, canaries, claims=claims, seed=0)
     assert honest.contradicted == ()
     assert honest.facts["classifier"]["claimed"] == 0.5
+
+
+def test_a_gans_twin_that_never_saw_canaries_refutes_nothing(parties: Parties, tmp_path: Path):
+    canaries = make_canaries(parties.non_members, num=60, rng=np.random.default_rng(0))
+    generator_path, discriminator_path = gan_paths(tmp_path, TWIN)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        generator = Generator(shape=(8, 8, 1), num_classes=10, latent_size=4, width=4)
+        discriminator = Discriminator(shape=(8, 8, 1), num_classes=10, width=4)
+    save_generator(generator_path, generator, classes=parties.members.classes, facts={})
+    save_discriminator(discriminator_path, discriminator, classes=parties.members.classes, facts={})
+    write_index(tmp_path, classifiers=[], gans=[], twins=["gan"], facts={})
+    spaces = open_spaces(parties.reference, recipe=replace(BY_HEART, steps=3), seed=0)
+    scores = canary_scores(read_store(tmp_path), canaries, spaces=spaces, forms=(PLAIN_FORM,), own_samples=50, seed=0)
+    assert {threat: found.shape for threat, found in scores.items()} == {"generator": (2, 60), "discriminator": (1, 60)}
+    assert all(np.isfinite(found).all() and np.ptp(found) > 0 for found in scores.values())
+    found = one_run(scores, canaries, claims={"generator": Claimed(epsilon=1.0, delta=1e-5)}, seed=0)
+    assert {one.name for one in found.measurements} == {"generator_epsilon_bound", "discriminator_epsilon_bound"}
+    assert found.contradicted == ()
