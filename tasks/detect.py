@@ -116,9 +116,11 @@ def run(params: Params, data_dir: Path) -> None:
         cost=_cost(members, len(case.images)),
     )
     tables = {"roc": roc_table(every), "reject": reject.curves(rejecters, mixture)}
-    for name, table in (tables | {"suspects": suspects_table(train, findings)}).items():
+    for name, table in tables.items():
         with whole_file(folder / f"{name}.csv") as partial:
             table.to_csv(partial, index=False, float_format="%.6g", lineterminator="\n")
+    with whole_file(folder / "suspects.parquet") as partial:  # as all that names records; text may be published
+        suspects_table(train, findings).to_parquet(partial, index=False, compression="zstd")
     aurocs = {one.kind: report[f"{one.kind}_auroc"].value or 0.0 for one in every}
     draw_roc(folder / "roc.png", tables["roc"], aurocs=aurocs)
     draw_rejection(folder / "reject.png", tables["reject"], corrupted_share=params.corrupted_share)

@@ -43,7 +43,7 @@ OUTPUTS = [
     "report.json",
     "roc.csv",
     "roc.png",
-    "suspects.csv",
+    "suspects.parquet",
     "tsne.png",
 ]
 PARAMS = Params(
@@ -372,7 +372,7 @@ def test_wrong_labels_and_strangers_among_the_training_records_are_listed(data_d
     codes[7], images[11] = (codes[7] + 1) % 3, 255 - images[11]
     write_images(path, dataclasses.replace(train, codes=codes, images=images))
     run(PARAMS, data_dir)
-    suspects = pd.read_csv(data_dir / "detect" / "suspects.csv").set_index(["why", "id"])
+    suspects = pd.read_parquet(data_dir / "detect" / "suspects.parquet").set_index(["why", "id"])
     assert suspects.loc[("wrong label", train.ids[7]), "likelier"] == train.classes[train.codes[7]]
     assert suspects.loc["outlier"].index[0] == train.ids[11]
     found = read_report(data_dir / "detect")
