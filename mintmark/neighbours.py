@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int64
 
-BLOCK_ELEMENTS = 1 << 24  # of `nearest`; 2**22 is a quarter faster, but is not freed as a whole and leaves holes in memory
+BLOCK_ELEMENTS = 1 << 24  # of `nearest`; 2**22 is a quarter faster, but leaves holes in memory
 TILE_ELEMENTS = 1 << 20  # of `overlap`: larger ones leave the processor's cache
 MEASURED_AT_ONCE = 1 << 14  # pairs whose distances are computed again
 ROUNDINGS = 16  # beside one a feature: how many lie, at most, between a pair and its squared distance by product
