@@ -14,7 +14,7 @@ import numpy as np
 from bench.anomaly import one_class
 from bench.anomaly.detectors import NU
 from bench.idx import read
-from bench.privacy.peers import answer, install
+from bench.peers import answer, install
 from bench.reporting import Goal, at_least
 from mintmark.intervals import auc, mean
 from mintmark.progress import track

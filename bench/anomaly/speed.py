@@ -8,6 +8,7 @@ counted. The networks are those of the case one_class, taught briefly: time does
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import torch
 from scipy.stats import spearmanr
 
 from bench.anomaly import detectors
-from bench.anomaly.detectors import FULL, QUICK, Lengths
+from bench.anomaly.detectors import FULL, QUICK
 from bench.idx import read
 from bench.reporting import Goal, at_least
 from mintmark.anomaly.anogan import AnoGan
@@ -34,7 +35,7 @@ def measure(data: Path, *, quick: bool, workers: int) -> tuple[list[Goal], dict[
     torch.set_num_threads(1)
     train, test = read(data / "mnist", "train"), read(data / "mnist", "t10k")
     normals = to_unit(train.images[np.flatnonzero(train.codes == CODE)[:NORMALS]])
-    lengths = QUICK if quick else _brief(FULL)
+    lengths = QUICK if quick else replace(FULL, gan=TAUGHT, encoder=TAUGHT)
     searcher, encoder = (detectors.fit(kind, normals, lengths=lengths, seed=0) for kind in ("anogan", "fanogan"))
     assert isinstance(searcher, AnoGan)
     rng, num_together = np.random.default_rng(0), 16 if quick else TOGETHER
@@ -79,17 +80,6 @@ def _losses(
     residual = (image - generated).abs().flatten(1).sum(dim=1)
     mismatch = (features - searcher.discriminator.features(generated)).abs().sum(dim=1)
     return (1 - weight) * residual + weight * mismatch
-
-
-def _brief(lengths: Lengths) -> Lengths:
-    return Lengths(
-        network=lengths.network,
-        towards_centre=lengths.towards_centre,
-        patches=lengths.patches,
-        gan=TAUGHT,
-        encoder=TAUGHT,
-        search=lengths.search,
-    )
 
 
 def _timed(rates: list[float], score: Callable[[torch.Tensor], torch.Tensor], images: torch.Tensor) -> torch.Tensor:

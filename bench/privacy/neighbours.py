@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench.privacy.peers import answer, install
+from bench.peers import answer, install
 from bench.reporting import Goal, at_least, at_most
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from bench.peers import answer, install
 from bench.privacy.classifier import Field, Sizes, attack, prepare, shadows_of, summarise
-from bench.privacy.peers import answer, install
 from bench.reporting import Goal, at_least
 from mintmark.privacy.rates import Scores
 
