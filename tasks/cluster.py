@@ -47,6 +47,7 @@ HEADLINE = (
     "trained_frechet_distance_floor",
     "trained_copying_score",
 )
+PARTS = {"train": "split/train.parquet", "test": "split/test.parquet", "release": "anonymise/release.parquet"}
 MEMBERS = 8  # of each cluster, in the picture
 TITLES = ("K-means", "DTI", "training records, as they are", "carried into the prototype's frame", "released records")
 
@@ -85,11 +86,7 @@ class Params:
 def run(params: Params, data_dir: Path) -> None:
     """Cluster `train`, assign the release, and write what `data/cluster/` holds."""
     torch.set_num_threads(params.threads)
-    paths = {
-        "train": data_dir / "split" / "train.parquet",
-        "test": data_dir / "split" / "test.parquet",
-        "release": data_dir / "anonymise" / "release.parquet",
-    }
+    paths = {name: data_dir / path for name, path in PARTS.items()}
     parts = {name: read_images(path) for name, path in paths.items()}
     train, test, release = parts.values()
     _check(params, parts, paths)
