@@ -35,6 +35,12 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """A network that a test makes is the same in every run, so that what it shows does not depend on luck."""
+    torch.manual_seed(0)
+
+
 def image_set(images: np.ndarray, codes: np.ndarray, classes: tuple[str, ...]) -> ImageSet:
     ids = [record_id(image.tobytes(), None, row) for row, image in enumerate(images)]
     return ImageSet(ids=ids, codes=codes.astype(np.int64), images=images, classes=classes)
