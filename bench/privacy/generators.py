@@ -91,7 +91,9 @@ def attacked(everything: ImageSet, size: int, sizes: Sizes) -> dict[str, dict[st
     search = Search(own_samples=sizes.drawn, steps=20, learning_rate=0.05, max_records=sizes.attacked)
     threats = {
         "samples": attack_samples(release, parties, spaces=spaces, recipe=AUXILIARY, shadows={}, seed=0),
-        "generator": attack_generator(generator, parties, spaces=spaces, search=search, seed=1, shadows={}),
+        "generator": attack_generator(
+            generator, parties, spaces=spaces, search=search, recipe=AUXILIARY, seed=1, shadows={}
+        ),
         "discriminator": attack_discriminator(discriminator, parties, shadows=None),
     }
     return {f"{threat} {name}": _row(one) for threat, attacks in threats.items() for name, one in attacks.items()}

@@ -9,17 +9,18 @@ import torch
 from jaxtyping import Bool
 
 from mintmark.classify.model import load_classifier
+from mintmark.classify.training import Recipe
 from mintmark.data.images import together
 from mintmark.evidence import Measurement
 from mintmark.fidelity.copies import CopyFilter, near_copies
 from mintmark.gan.model import load_discriminator, load_generator
 from mintmark.privacy.classifier import ShadowAnswers
 from mintmark.privacy.discriminator import logit_scores
-from mintmark.privacy.generator import sample_own
+from mintmark.privacy.generator import Search, inversion_scores, sample_own
 from mintmark.privacy.likelihood import lira_scores
 from mintmark.privacy.parties import Parties
 from mintmark.privacy.queries import Form, ask
-from mintmark.privacy.samples import answers_of
+from mintmark.privacy.samples import log_nearness, sample_answers
 from mintmark.privacy.shadows import Shadows
 from mintmark.privacy.spaces import Spaces
 from mintmark.privacy.targets import spread_measurements
@@ -27,7 +28,7 @@ from mintmark.shadow.store import Store
 
 
 class Asked(NamedTuple):
-    """All answers, by threat model: by the names of `answers_of`, or of one question; empty or None without shadows."""
+    """All answers, by threat model: by question, or of the only one; empty or None without shadows."""
 
     samples: dict[str, Shadows]
     generator: dict[str, Shadows]
@@ -69,42 +70,66 @@ def ask_discriminators(store: Store, parties: Parties) -> Shadows | None:
     return Shadows(np.stack(answers), _trained_on(store, store.discriminators, parties))
 
 
-def ask_generators(store: Store, parties: Parties, *, spaces: Spaces, num: int, seed: int) -> dict[str, Shadows]:
-    """What so many samples of every shadow generator answer, by the names of `answers_of`; empty where there are none."""
-    made = [_samples(path, num=num, seed=seed) for path in store.generators.values()]
-    return _answers(store, made, parties, spaces)
+class Questions(NamedTuple):
+    """What is asked of shadow generators, and how.
+
+    Attributes:
+        names: See `samples.sample_answers` and `generator.attack_generator`.
+        search: Of the latent inversion.
+        auxiliary: Recipe of the auxiliary discriminator.
+        spaces: Where the attacker measures.
+        seed: Of the samples and of the auxiliary discriminators.
+    """
+
+    names: tuple[str, ...]
+    search: Search
+    auxiliary: Recipe
+    spaces: Spaces
+    seed: int
+
+    def of_samples(self, rows: torch.Tensor, parties: Parties) -> dict[str, np.ndarray]:
+        """What so many samples answer."""
+        return sample_answers(rows, parties.pixels(), self.spaces, self.names, recipe=self.auxiliary, seed=self.seed)
+
+
+def ask_generators(store: Store, parties: Parties, questions: Questions) -> dict[str, Shadows]:
+    """What every shadow generator answers whose weights are held, by question; empty where there are none."""
+    answers = []
+    for path in store.generators.values():
+        network = load_generator(path).network
+        own = sample_own(network, num=questions.search.own_samples, seed=questions.seed)
+        found = questions.of_samples(own.pixels, parties)
+        if "inversion" in questions.names:
+            inverted = inversion_scores(network, parties.pixels(), own=own, search=questions.search)
+            found["inversion"] = log_nearness(inverted)
+        answers.append(found)
+    return _by_question(store, answers, parties)
 
 
 def ask_releases(
-    store: Store, parties: Parties, *, spaces: Spaces, num: int, seed: int, copy_filter: CopyFilter | None
+    store: Store, parties: Parties, questions: Questions, *, num: int, copy_filter: CopyFilter | None
 ) -> dict[str, Shadows]:
     """The same of releases: every shadow generator's samples after the filter, against what that generator learnt from.
 
     Args:
         store: The shadow models.
         parties: Who is who; what a shadow learnt from is taken from the records under attack.
-        spaces: Where the attacker measures.
+        questions: Inversion is none for a release.
         num: Samples before the filter.
-        seed: Of the samples.
         copy_filter: The target's; None where it had none.
     """
-    made = []
+    answers = []
     everybody = together(parties.members, parties.non_members)
     for path, learnt in zip(store.generators.values(), _trained_on(store, store.generators, parties), strict=True):
-        rows = _samples(path, num=num, seed=seed)
+        rows = sample_own(load_generator(path).network, num=num, seed=questions.seed).pixels
         if copy_filter is not None:
-            images = (rows * 255.0).round().clamp(0, 255).to(torch.uint8).numpy().reshape(num, *spaces.shape)
+            images = (rows * 255.0).round().clamp(0, 255).to(torch.uint8).numpy().reshape(num, *questions.spaces.shape)
             rows = rows[torch.from_numpy(~near_copies(images, everybody.take(learnt), copy_filter))]
-        made.append(rows)
-    return _answers(store, made, parties, spaces)
+        answers.append(questions.of_samples(rows, parties))
+    return _by_question(store, answers, parties)
 
 
-def _samples(path: Path, *, num: int, seed: int) -> torch.Tensor:
-    return sample_own(load_generator(path).network, num=num, seed=seed).pixels
-
-
-def _answers(store: Store, made: list[torch.Tensor], parties: Parties, spaces: Spaces) -> dict[str, Shadows]:
-    answers = [answers_of(rows, parties.pixels(), spaces) for rows in made]
+def _by_question(store: Store, answers: list[dict[str, np.ndarray]], parties: Parties) -> dict[str, Shadows]:
     trained_on = _trained_on(store, store.generators, parties)
     return {name: Shadows(np.stack([one[name] for one in answers]), trained_on) for name in (answers or [{}])[0]}
 

@@ -7,7 +7,7 @@ from mintmark.classify.networks import Classifier
 from mintmark.data.images import ImageSet
 from mintmark.fidelity.copies import CopyFilter
 from mintmark.gan.family import AnyDiscriminator, AnyGenerator
-from mintmark.privacy.asked import Asked, ask_classifiers, ask_discriminators, ask_generators, ask_releases
+from mintmark.privacy.asked import Asked, Questions, ask_classifiers, ask_discriminators, ask_generators, ask_releases
 from mintmark.privacy.parties import Parties
 from mintmark.privacy.queries import Form
 from mintmark.privacy.spaces import Spaces
@@ -59,11 +59,11 @@ def ask_shadows(
         plan: How attacks are run.
         seed: Of the samples.
     """
-    known, how = targets.networks is not None, {"spaces": spaces, "seed": seed}
-    own, num = plan.search.own_samples, len(targets.release)
+    known = targets.networks is not None
+    questions = Questions(plan.questions, search=plan.search, auxiliary=plan.auxiliary, spaces=spaces, seed=seed)
     return Asked(
-        samples=ask_releases(store, attacked["samples"], num=num, copy_filter=copy_filter, **how),
-        generator=ask_generators(store, attacked["generator"], num=own, **how) if known else {},
+        samples=ask_releases(store, attacked["samples"], questions, num=len(targets.release), copy_filter=copy_filter),
+        generator=ask_generators(store, attacked["generator"], questions) if known else {},
         classifier=ask_classifiers(store, attacked["classifier"], forms=targets.forms),
         discriminator=ask_discriminators(store, attacked["discriminator"]) if known else None,
     )

@@ -6,23 +6,26 @@ nothing of files, or of how the generator was trained.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
 
+from mintmark.classify.training import Recipe
 from mintmark.gan.family import AnyGenerator
 from mintmark.neighbours import nearest
 from mintmark.privacy.likelihood import shadow_attacks
 from mintmark.privacy.parties import Parties
 from mintmark.privacy.rates import Scores
-from mintmark.privacy.samples import answers_of, calibrated_scores, distance_attacks
+from mintmark.privacy.samples import calibrated_scores, distance_attacks, log_nearness, sample_answers
 from mintmark.privacy.shadows import Shadows
 from mintmark.privacy.spaces import Spaces
 from mintmark.progress import track
 
 BATCH_SIZE = 512
+
+Question = Literal["nearest", "density", "neighbourhood", "feature", "auxiliary", "inversion"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,6 +124,7 @@ def attack_generator(
     *,
     spaces: Spaces,
     search: Search,
+    recipe: Recipe,
     seed: int,
     shadows: Mapping[str, Shadows],
 ) -> dict[str, Scores]:
@@ -134,18 +138,19 @@ def attack_generator(
         parties: Who is who.
         spaces: Where the attacker measures.
         search: How much they do.
+        recipe: Of the auxiliary discriminator, where shadows were asked for it.
         seed: Of their samples.
-        shadows: What shadow generators answer, by the names of `samples.answers_of`; none where there are none.
+        shadows: What shadow generators answer, by question; none where there are none.
     """
     own = sample_own(network, num=search.own_samples, seed=seed)
     queries = parties.pixels()
     inverted = inversion_scores(network, queries, own=own, search=search)
     found = attack_own_samples(own.pixels, parties, spaces=spaces)
     found["inversion"] = parties.split(calibrated_scores(inverted, queries, spaces.reference))
-    if shadows:
-        calibrated = shadow_attacks(answers_of(own.pixels, parties.pixels(), spaces), shadows)
-        found |= {name: parties.split(scores) for name, scores in calibrated.items()}
-    return found
+    answers = sample_answers(own.pixels, queries, spaces, shadows, recipe=recipe, seed=seed)
+    if "inversion" in shadows:
+        answers["inversion"] = log_nearness(inverted)
+    return found | {name: parties.split(scores) for name, scores in shadow_attacks(answers, shadows).items()}
 
 
 def _unit_pixels(images: Float[torch.Tensor, "n channels height width"]) -> Float[torch.Tensor, "n pixels"]:

@@ -25,6 +25,7 @@ from mintmark.shadow.canaries import KINDS, Canaries
 from mintmark.shadow.store import Store
 
 DELTA = 1e-5  # of the bound, where nothing is claimed
+OF_CANARIES = ("nearest", "density")  # what is asked of a generator that saw them or not
 
 
 class Claimed(NamedTuple):
@@ -82,7 +83,7 @@ def canary_scores(
     if "generator" in store.twins:
         own = sample_own(load_generator(store.twins["generator"]).network, num=own_samples, seed=seed)
         asked = pixels(canaries.images.images)
-        found["generator"] = np.stack(list(answers_of(own.pixels, asked, spaces).values()))
+        found["generator"] = np.stack(list(answers_of(own.pixels, asked, spaces, OF_CANARIES).values()))
     return found
 
 

@@ -4,7 +4,7 @@ They hold the release as it is published, after the filter, and a `reference` se
 ask of a record: was it in the training data? Knows nothing of files, of models, or of who is a member.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from mintmark.privacy.shadows import Shadows
 from mintmark.privacy.spaces import Spaces
 
 SMALLEST_DISTANCE = 1e-6  # far below one grey level, so that a copy's logarithm is finite
+SMALLEST_MASS = 1e-3  # of a neighbourhood without a sample, so that its logarithm is finite
 
 
 def nearest_scores(
@@ -172,8 +173,46 @@ def distance_attacks(
     return found
 
 
+def log_nearness(nearness: Float[np.ndarray, " queries"]) -> Float[np.ndarray, " queries"]:
+    """The negative logarithm of distances that are given as negative numbers: up to its scale, a log-likelihood."""
+    return -np.log(np.maximum(-nearness, SMALLEST_DISTANCE))
+
+
+def _nearness(rows: torch.Tensor, queries: torch.Tensor, _: Spaces) -> np.ndarray:
+    return log_nearness(nearest_scores(queries, rows))
+
+
+def _density(rows: torch.Tensor, queries: torch.Tensor, spaces: Spaces) -> np.ndarray:
+    return release_density(spaces.components(queries), spaces.components(rows))
+
+
+def _mass(rows: torch.Tensor, queries: torch.Tensor, spaces: Spaces) -> np.ndarray:
+    mass = neighbourhood_scores(spaces.components(queries), spaces.components(rows))
+    return np.log(np.maximum(mass, SMALLEST_MASS))
+
+
+def _nearness_in_features(rows: torch.Tensor, queries: torch.Tensor, spaces: Spaces) -> np.ndarray:
+    return log_nearness(nearest_scores(spaces.features(queries), spaces.features(rows)))
+
+
+def _images(rows: torch.Tensor, shape: tuple[int, int, int]) -> Float[torch.Tensor, "n channels height width"]:
+    """Rows of pixels in [0, 1], channels last, as images in [-1, 1]."""
+    return rows.reshape(len(rows), *shape).permute(0, 3, 1, 2).contiguous() * 2.0 - 1.0
+
+
+LIKELIHOODS: dict[str, Callable[[torch.Tensor, torch.Tensor, Spaces], np.ndarray]] = {
+    "nearest": _nearness,
+    "density": _density,
+    "neighbourhood": _mass,
+    "feature": _nearness_in_features,
+}
+
+
 def answers_of(
-    rows: Float[torch.Tensor, "samples pixels"], queries: Float[torch.Tensor, "queries pixels"], spaces: Spaces
+    rows: Float[torch.Tensor, "samples pixels"],
+    queries: Float[torch.Tensor, "queries pixels"],
+    spaces: Spaces,
+    questions: Collection[str],
 ) -> dict[str, Float[np.ndarray, " queries"]]:
     """What is asked of shadow generators' samples, and of the target's beside them; see `likelihood.shadow_attacks`.
 
@@ -181,15 +220,39 @@ def answers_of(
         rows: Samples, in [0, 1].
         queries: The records that are asked about, in [0, 1].
         spaces: Where the attacker measures.
+        questions: Those among `LIKELIHOODS` are answered; `feature` only where the attacker has a network.
 
     Returns:
-        `nearest`: the negative logarithm of the distance; `density`: the logarithm of the kernel density. Both are
-        estimates of how likely a generator makes the record, by its nearest sample and by all.
+        By question, the logarithm of how likely a generator makes the record, but for what is the same for all.
     """
-    return {
-        "nearest": -np.log(np.maximum(-nearest_scores(queries, rows), SMALLEST_DISTANCE)),
-        "density": release_density(spaces.components(queries), spaces.components(rows)),
-    }
+    asked = [name for name in LIKELIHOODS if name in questions and (name != "feature" or spaces.network is not None)]
+    return {name: LIKELIHOODS[name](rows, queries, spaces) for name in asked}
+
+
+def sample_answers(
+    rows: Float[torch.Tensor, "samples pixels"],
+    queries: Float[torch.Tensor, "queries pixels"],
+    spaces: Spaces,
+    questions: Collection[str],
+    *,
+    recipe: Recipe,
+    seed: int,
+) -> dict[str, Float[np.ndarray, " queries"]]:
+    """The same, and the auxiliary discriminator's logit: of it, the part that is the reference's drops out too.
+
+    Args:
+        rows: Samples, in [0, 1].
+        queries: The records that are asked about, in [0, 1].
+        spaces: Where the attacker measures.
+        questions: Those of `answers_of`, and `auxiliary`.
+        recipe: Of the auxiliary discriminator, which is trained for these samples.
+        seed: Of the same.
+    """
+    found = answers_of(rows, queries, spaces, questions)
+    if "auxiliary" in questions:
+        shown = (_images(part, spaces.shape) for part in (queries, rows, spaces.reference))
+        found["auxiliary"] = auxiliary_scores(*shown, recipe=recipe, seed=seed)
+    return found
 
 
 def attack_samples(
@@ -208,7 +271,7 @@ def attack_samples(
         parties: Who is who.
         spaces: Where the attacker measures.
         recipe: Of the auxiliary discriminator.
-        shadows: What releases of shadow generators answer, by the names of `answers_of`; none where there are none.
+        shadows: What releases of shadow generators answer, by question; none where there are none.
         seed: Of the auxiliary discriminator.
     """
     rows = pixels(release.images)
@@ -216,6 +279,6 @@ def attack_samples(
     found["auxiliary"] = auxiliary_scores(
         parties.tensors(), to_unit(release.images), to_unit(parties.reference.images), recipe=recipe, seed=seed
     )
-    if shadows:
-        found |= shadow_attacks(answers_of(rows, parties.pixels(), spaces), shadows)
+    answers = sample_answers(rows, parties.pixels(), spaces, tuple(shadows), recipe=recipe, seed=seed)
+    found |= shadow_attacks(answers, shadows)
     return {name: parties.split(scores) for name, scores in found.items()}

@@ -19,7 +19,7 @@ from mintmark.fidelity.copies import CopyFilter
 from mintmark.gan.family import AnyDiscriminator, AnyGenerator
 from mintmark.privacy.classifier import ShadowAnswers, attack_classifier
 from mintmark.privacy.discriminator import attack_discriminator
-from mintmark.privacy.generator import Search, attack_generator, attack_own_samples, sample_own
+from mintmark.privacy.generator import Question, Search, attack_generator, attack_own_samples, sample_own
 from mintmark.privacy.memorised import Drill, memorising_classifier, overfit_discriminator, random_labels
 from mintmark.privacy.parties import Parties, at_most
 from mintmark.privacy.queries import PLAIN_FORM, Form
@@ -61,6 +61,7 @@ class Plan:
     Attributes:
         auxiliary: Recipe of the auxiliary discriminator.
         search: What the holder of a generator does.
+        questions: What shadow generators are asked, as the target is; inversion only of those whose weights are held.
         min_class_records: Reference records that a class needs for a threshold of its own.
         leaked_share: Of members replayed in a release, and rate at which a leaking generator replays.
         negative_draws: Fresh models or releases of each negative control.
@@ -73,6 +74,7 @@ class Plan:
 
     auxiliary: Recipe
     search: Search
+    questions: tuple[Question, ...]
     min_class_records: int
     leaked_share: float
     negative_draws: int
@@ -193,7 +195,9 @@ def generator_trials(
     own = sample_own(network, num=plan.search.own_samples, seed=seed).pixels
     rng = np.random.default_rng([seed, 13])
     replayed, exposed = replay_members(own, parties.members, rate=plan.leaked_share, rng=rng)
-    attack = partial(attack_generator, parties=parties, spaces=spaces, search=plan.search, shadows=shadows)
+    attack = partial(
+        attack_generator, parties=parties, spaces=spaces, search=plan.search, recipe=plan.auxiliary, shadows=shadows
+    )
     return [
         Trial(threat="generator", kind="target", name="generator", attack=partial(attack, network, seed=seed)),
         Trial(

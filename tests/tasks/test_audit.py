@@ -61,6 +61,7 @@ PARAMS = Params(
         memorised_records=60,
         auxiliary=RECIPE,
         search=Search(own_samples=60, steps=2, learning_rate=0.05, max_records=1000),
+        questions=("nearest", "density"),
         memorise=replace(RECIPE, steps=60, width=8, learning_rate=1e-2),
         overfit=replace(DRILL, steps=60),
         stranger_classifier=RECIPE,

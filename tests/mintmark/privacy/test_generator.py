@@ -61,7 +61,7 @@ def test_shadows_add_attacks(network: Generator, toy_images):
     parties = Parties(members=sets[0], non_members=sets[1], reference=sets[2], bystanders=sets[3])
     spaces = open_spaces(sets[2], recipe=RECIPE, seed=0)
     shadows = Shadows(np.zeros((2, 24)), np.stack([np.arange(24) < 12, np.arange(24) >= 12]))
-    attack = partial(attack_generator, network, parties, spaces=spaces, search=SEARCH, seed=0)
+    attack = partial(attack_generator, network, parties, spaces=spaces, search=SEARCH, recipe=RECIPE, seed=0)
     alone = set(attack(shadows={}))
     assert alone == {"nearest", "calibrated", "neighbourhood", "density", "feature", "inversion"}
     found = attack(shadows={"nearest": shadows, "density": shadows})
