@@ -132,6 +132,7 @@ def test_a_dask_cluster_gives_the_same_bytes(
     assert fan_out(prepared, tmp_path / "run", "shadow", **cluster) == on_loky
 
 
+@pytest.mark.nightly
 def test_ray_gives_the_same_bytes(prepared: Path, on_loky: dict[str, bytes], tmp_path: Path):
     pytest.importorskip("ray", reason="Ray is not installed")
     assert fan_out(prepared, tmp_path / "run", "shadow", MINTMARK_ENGINE="ray") == on_loky

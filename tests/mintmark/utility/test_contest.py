@@ -62,13 +62,19 @@ def test_copies_of_the_training_set_are_no_evidence(digits, recipe, choices, cre
     assert abs(findings.share.value) < 0.03
 
 
-def test_an_answer_at_the_first_look_ends_the_contest_and_an_open_question_goes_on(scarce, recipe, choices, crew):
-    """Rounds add up: seven seeds in two rounds are the seven seeds of one."""
+def test_an_answer_at_the_first_look_ends_the_contest(informed, scarce, recipe, choices, crew):
     material, test = scarce
-    common = {"recipe": replace(recipe, steps=8), "choices": choices, "crew": crew}
-    answered, _ = contested(material, test, looks=Looks((5, 7)), recipe=recipe, choices=choices, crew=crew)
+    first = informed[0].contest  # as it stands after five seeds
+    plan = Plan(material=material, control_seed=0, recipe=recipe, choices=choices, crew=crew)
+    answered = settle(first, plan, test, seeds=SEEDS, looks=Looks((5, 7)), margin=0.01)
     assert (answered.look, answered.reason) == (0, "answered")
     assert len(answered.outcomes["real"]) == 5
+
+
+def test_an_open_question_goes_on_and_rounds_add_up(scarce, recipe, choices, crew):
+    """Seven seeds in two rounds are the seven seeds of one."""
+    material, test = scarce
+    common = {"recipe": replace(recipe, steps=8), "choices": choices, "crew": crew}
     few = test.take(np.arange(40))
     wrong = exchange_classes(material.release.codes, num_classes=10, rng=np.random.default_rng(5))
     confused = material._replace(release=replace(material.release, codes=wrong))  # the shuffled control cannot fire
