@@ -39,6 +39,7 @@ ANSWERS = {
         "neighbourhood_scores",
         "density_scores",
         "auxiliary_scores",
+        "log_nearness",
     ),
     "generator": ("inversion_scores",),
     "discriminator": ("logit_scores",),

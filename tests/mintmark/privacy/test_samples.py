@@ -1,5 +1,6 @@
 """Attacks on a release: a release with replayed members is caught, an independent one is not."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -15,6 +16,8 @@ from mintmark.intervals import auc
 from mintmark.privacy.detection import detect
 from mintmark.privacy.parties import Parties
 from mintmark.privacy.samples import (
+    SMALLEST_MASS,
+    answers_of,
     attack_samples,
     auxiliary_scores,
     calibrated_scores,
@@ -22,6 +25,8 @@ from mintmark.privacy.samples import (
     feature_scores,
     nearest_scores,
     neighbourhood_scores,
+    release_density,
+    sample_answers,
 )
 from mintmark.privacy.shadows import Shadows
 from mintmark.privacy.spaces import Spaces, open_spaces
@@ -99,6 +104,34 @@ def test_the_density_ratio_is_that_of_two_kernel_estimates():
 
     found = density_scores(*(torch.from_numpy(one) for one in (queries, made, reference)))
     assert found == pytest.approx(estimate(made) - estimate(reference), abs=1e-4)
+
+
+def test_what_shadows_are_asked_is_a_log_likelihood_of_each_attack(parties: Parties, spaces: Spaces):
+    rows, queries = pixels(parties.bystanders.images), parties.pixels()
+    found = answers_of(rows, queries, spaces, ("nearest", "density", "neighbourhood", "feature", "auxiliary"))
+    assert set(found) == {"nearest", "density", "neighbourhood", "feature"}  # the other takes a training
+    distances = cdist(queries.numpy(), rows.numpy()).min(axis=1)
+    assert found["nearest"] == pytest.approx(-np.log(distances), abs=1e-4)
+    seen, made = spaces.components(queries), spaces.components(rows)
+    reference = spaces.components(spaces.reference)
+    # less the reference's own density, which is the same for every generator, it is the density attack
+    assert found["density"] - density_scores(seen, made, reference) == pytest.approx(release_density(seen, reference))
+    assert found["neighbourhood"].min() == pytest.approx(np.log(SMALLEST_MASS))
+    assert (np.argsort(found["neighbourhood"])[-3:] == np.argsort(neighbourhood_scores(seen, made))[-3:]).all()
+    features = cdist(spaces.features(queries).numpy(), spaces.features(rows).numpy()).min(axis=1)
+    assert found["feature"] == pytest.approx(-np.log(features), abs=1e-3)
+
+
+def test_shadows_are_asked_by_the_auxiliary_discriminator_as_the_target_is(parties: Parties, spaces: Spaces):
+    rows = pixels(parties.bystanders.images)
+    found = sample_answers(rows, parties.pixels(), spaces, ("auxiliary",), recipe=RECIPE, seed=3)
+    target = attack_samples(parties.bystanders, parties, spaces=spaces, recipe=RECIPE, shadows={}, seed=3)["auxiliary"]
+    assert parties.split(found["auxiliary"]).members == pytest.approx(target.members, abs=1e-4)
+
+
+def test_without_a_network_nobody_is_asked_about_features(parties: Parties, spaces: Spaces):
+    bare = replace(spaces, network=None)
+    assert set(answers_of(parties.pixels(), parties.pixels(), bare, ("nearest", "feature"))) == {"nearest"}
 
 
 def test_releases_of_shadow_generators_add_attacks(parties: Parties, spaces: Spaces):
