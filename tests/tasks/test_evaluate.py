@@ -160,7 +160,7 @@ def test_a_wrong_param_is_named(key, value, message):
     ("kind", "model"),
     [
         (Kind(name="logistic", components=20), "LinearClassifier"),
-        (Kind(name="boosting", components=4), "SmallCNN"),
+        pytest.param(Kind(name="boosting", components=4), "SmallCNN", marks=pytest.mark.nightly),  # a hundred trees, often
         (Kind(name="mintmark.classify.networks:LinearClassifier"), "Imported"),
     ],
 )
