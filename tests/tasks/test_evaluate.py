@@ -160,7 +160,7 @@ def test_a_wrong_param_is_named(key, value, message):
     ("kind", "model"),
     [
         (Kind(name="logistic", components=20), "LinearClassifier"),
-        pytest.param(Kind(name="boosting", components=4), "SmallCNN", marks=pytest.mark.nightly),  # a hundred trees, often
+        pytest.param(Kind(name="boosting", components=4), "SmallCNN", marks=pytest.mark.nightly),
         (Kind(name="mintmark.classify.networks:LinearClassifier"), "Imported"),
     ],
 )
