@@ -21,7 +21,7 @@ class ThinPlateSpline:
     """Sixteen displacements along x, then sixteen along y, row by row; a `Transformation`."""
 
     name = "thin_plate_spline"
-    moves_pixels = True
+    straight = False
 
     def num_parameters(self, _channels: int, /) -> int:
         """Thirty-two, whatever the channels."""
@@ -31,8 +31,13 @@ class ThinPlateSpline:
         self, images: Float[torch.Tensor, "n s channels height width"], offsets: Float[torch.Tensor, "n m 32"]
     ) -> Float[torch.Tensor, "n m channels height width"]:
         """Images under splines."""
-        pixels = centres(*images.shape[3:], like=offsets)[:2]
-        return read_each(images, pixels + _displacement(pixels, offsets))
+        return read_each(images, self.source(centres(*images.shape[3:], like=offsets)[:2], offsets))
+
+    def source(
+        self, places: Float[torch.Tensor, "*batch 2 pixels"], offsets: Float[torch.Tensor, "n m 32"]
+    ) -> Float[torch.Tensor, "n m 2 pixels"]:
+        """Where what would be read at these places is read."""
+        return places + _displacement(places, offsets)
 
     def undo(
         self, images: Float[torch.Tensor, "n channels height width"], offsets: Float[torch.Tensor, "n 32"]
