@@ -22,7 +22,7 @@ from mintmark.cluster.clustering import Assignment, Clustering, Fit
 from mintmark.cluster.measurements import agreement, reach, resemblance, table
 from mintmark.cluster.model import TransformedClusters, save_clusters
 from mintmark.cluster.number import Choice, Range, choose_number
-from mintmark.cluster.pictures import Bar, Row, draw_coverage, draw_prototypes, some_members
+from mintmark.cluster.pictures import Bar, Row, draw_coverage, draw_number, draw_prototypes, some_members
 from mintmark.cluster.scores import contingency, matching
 from mintmark.data.images import ImageSet, read_images, to_unit, write_images
 from mintmark.devices import DeviceName, pick_device
@@ -141,6 +141,7 @@ def run(params: Params, data_dir: Path) -> None:
     draw_coverage(
         folder / "coverage.png", _bars(fits["dti"], judgement, rows), covered_from=params.regions.covered_from
     )
+    draw_number(folder / "number.png", choice.curve if choice else (), taken=len(clusters.prototypes))
     write_report(_report(fits, measurements, rows, spaces, of_spaces, choice=choice), folder)
 
 

@@ -74,6 +74,7 @@ OUTPUTS = {
     "aligned.parquet",
     "history.csv",
     "coverage.png",
+    "number.png",
     "report.json",
     "metrics.json",
 }

@@ -114,6 +114,7 @@ def test_every_second_row_and_column_are_those_of_the_whole(names):
 def test_a_warp_reads_at_the_sources_of_its_pixels(name):
     one, images = KNOWN[name], seeded(2, 1, 1, 7, 6)
     offsets = drawn(name, 2, 3)
+    assert isinstance(one, Warp)
     places = one.source(centres(7, 6, like=offsets)[:2], offsets)
     assert torch.allclose(read_each(images, places), one.apply(images, offsets), atol=1e-12)
 
