@@ -8,6 +8,7 @@ from functools import lru_cache
 
 import torch
 from jaxtyping import Float
+from torch.nn import functional
 
 from mintmark.transformations.grids import centres, read, read_each
 
@@ -42,11 +43,18 @@ class ThinPlateSpline:
     def undo(
         self, images: Float[torch.Tensor, "n channels height width"], offsets: Float[torch.Tensor, "n 32"]
     ) -> Float[torch.Tensor, "n channels height width"]:
-        """Images under the inverse, found by fixed-point iteration; where a spline folds the plane there is none."""
+        """Images under the inverse, found by fixed-point iteration; where a spline folds the plane there is none.
+
+        A spline bends so little that its displacement between pixels is the mean of those around; outside the image it
+        is that of the edge.
+        """
         pixels = centres(*images.shape[2:], like=offsets)[:2]
+        displacement = _displacement(pixels, offsets).unflatten(2, images.shape[2:])  # (n, 2, height, width)
         places = pixels.expand(len(images), -1, -1)
         for _ in range(UNDO_STEPS):
-            places = pixels - _displacement(places, offsets)
+            grid = places.transpose(1, 2).unflatten(1, images.shape[2:])
+            here = functional.grid_sample(displacement, grid, padding_mode="border", align_corners=False)
+            places = pixels - here.flatten(2)
         return read(images, places[:, None])[:, 0]
 
 
