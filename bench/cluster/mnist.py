@@ -92,13 +92,15 @@ def images_of(data: Path, *, quick: bool) -> tuple[Images, Codes]:
     return to_unit(part.images[rows]), part.codes[rows]
 
 
-def transformed(images: Images, codes: Codes, *, recipe: training.Recipe, seed: int) -> dict[str, Any]:
+def transformed(
+    images: Images, codes: Codes, *, recipe: training.Recipe, seed: int, scored_every: int = SCORED_EVERY
+) -> dict[str, Any]:
     """Clusters up to transformations, scored on the way."""
     points: list[Point] = []
     running, step, spent, began = torch.zeros(recipe.starts), None, 0.0, time.process_time()
     for step in training.train(images, num_clusters=NUM_CLASSES, recipe=recipe, seed=seed):
         running += step.losses
-        if step.number % SCORED_EVERY == 0 or step.number == recipe.steps:
+        if step.number % scored_every == 0 or step.number == recipe.steps:
             spent += time.process_time() - began
             best = _clusters(step.network, images, start=int(running.argmin()))
             points.append(Point(step.number, round(spent, 1), right(best.clusters.numpy(), codes)))
