@@ -24,6 +24,7 @@ from mintmark.cluster.model import TransformedClusters, save_clusters
 from mintmark.cluster.number import Choice, Range, choose_number
 from mintmark.cluster.pictures import Bar, Row, draw_coverage, draw_number, draw_prototypes, some_members
 from mintmark.cluster.scores import contingency, matching
+from mintmark.cluster.vote import Voted
 from mintmark.data.images import ImageSet, read_images, to_unit, write_images
 from mintmark.devices import DeviceName, pick_device
 from mintmark.errors import BadInput
@@ -216,9 +217,10 @@ def _report(
 
 
 def _save(folder: Path, fit: Fit, rows: list[dict[str, Any]]) -> None:
-    assert isinstance(fit.best, TransformedClusters)
+    clusters = fit.best.clustering if isinstance(fit.best, Voted) else fit.best  # who votes is no part of a model file
+    assert isinstance(clusters, TransformedClusters)
     facts = {"records": [row["records"] for row in rows], "classes": [row["class"] for row in rows]}
-    save_clusters(folder / "prototypes.safetensors", fit.best, facts=facts)
+    save_clusters(folder / "prototypes.safetensors", clusters, facts=facts)
     with whole_file(folder / "history.csv") as partial:
         pd.DataFrame(fit.history).to_csv(partial, index=False, float_format="%.6g")
 

@@ -93,9 +93,14 @@ def apply_all(
         step: Of the result's rows and columns, every so manieth, from the first.
     """
     readings = list(_readings(list(zip(transformations, offsets, strict=False))))
-    for reading in readings[:-1]:
-        images = _read(reading, images, step=1)
-    return _read(readings[-1], images, step=step) if readings else images[..., ::step, ::step]
+    # What follows the last look at neighbouring pixels needs no more of them than the result shows.
+    looks = [place for place, ((one, _), *_) in enumerate(readings) if not isinstance(one, Colour)]
+    last = looks[-1] if looks else -1
+    if last < 0:
+        images = images[..., ::step, ::step]
+    for place, reading in enumerate(readings):
+        images = _read(reading, images, step=step if place == last else 1)
+    return images
 
 
 def undo_all(

@@ -102,7 +102,9 @@ def test_warps_in_a_row_are_read_where_they_lead_together(names):
     assert (both - apart).square().mean() < 0.2 * (both - swapped).square().mean()
 
 
-@pytest.mark.parametrize("names", [*((name,) for name in KNOWN), *WARPS, ("colour", "affine", "morphological")])
+@pytest.mark.parametrize(
+    "names", [*((name,) for name in KNOWN), *WARPS, ("colour", "affine", "morphological"), ("affine", "colour")]
+)
 def test_every_second_row_and_column_are_those_of_the_whole(names):
     chosen, images = named(names), seeded(3, 1, 2, 9, 8)
     offsets = [drawn(one.name, 3, 2, channels=2) for one in chosen]
