@@ -34,13 +34,13 @@ MIXTURE = gaussian_mixture.Recipe(starts=10, kmeans_steps=100, steps=50, toleran
 RECIPE = training.Recipe(
     starts=2,
     priced_starts=0.5,
-    priced=0.6,
+    priced=0.2,
     price_rate=0.025,
-    steps=1600,
-    transformations=("affine", "thin_plate_spline"),
-    identity_steps=400,
+    steps=2000,
+    transformations=("affine", "thin_plate_spline", "colour"),
+    identity_steps=200,
     plateau=0.02,
-    challenge_every=0,
+    challenge_every=150,
     cooldown=0.2,
     batch_size=128,
     learning_rate=2e-3,
@@ -53,8 +53,8 @@ RECIPE = training.Recipe(
     num_features=64,
     hidden=32,
 )
-SEQUENCES = (("affine",), ("affine", "thin_plate_spline"), ("affine", "morphological", "thin_plate_spline"))
-CHOSEN = "affine, thin_plate_spline"
+SEQUENCES = (("affine",), ("affine", "thin_plate_spline"), ("affine", "thin_plate_spline", "colour"))
+CHOSEN = "affine, thin_plate_spline, colour"
 QUICK_RECIPE = replace(RECIPE, starts=2, steps=30, identity_steps=5, batch_size=32)
 
 Images = Float[torch.Tensor, "n 1 28 28"]
