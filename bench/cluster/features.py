@@ -1,8 +1,8 @@
 """Which features K-means and the mixture cluster best, beside clusters up to transformations, on MNIST and Fashion-MNIST.
 
 Every network learns from the images alone: an autoencoder, one that tells how images were turned and shifted, the
-discriminator of a generator of one class, and the alignment that clusters up to transformations learn. Labels score and
-do nothing else: each clustering is its start of lowest loss. Principal components carry the features, so that the two
+discriminator of a generator of one class, and the alignment that clusters up to transformations learn; "neighbours" are
+places in the plane by t-SNE. Labels score and do nothing else: each clustering is its start of lowest loss. Principal components carry the features, so that the two
 methods cost the same on each; nothing was tuned on the images that are reported.
 """
 
@@ -30,7 +30,9 @@ from mintmark.data.images import to_unit
 from mintmark.gan.training import train
 
 SETS = ("mnist", "fashion-mnist")
-SEEDS = (1, 2)
+SEEDS = (1,)
+ITSELF = "clusters up to transformations"
+NAMED = {"mnist": ITSELF, "fashion-mnist": "autoencoder, neighbours, mixture"}  # beforehand: what publications favour
 WANTED = {"mnist": 0.955, "fashion-mnist": 0.62}
 COMPONENTS = 32
 PERPLEXITY = 30.0
@@ -58,10 +60,10 @@ class Lengths:
 
 
 WHOLE = Lengths(
-    records=5000,
-    autoencoder=3000,
-    turns=1500,
-    gan=800,
+    records=3000,
+    autoencoder=1500,
+    turns=600,
+    gan=400,
     transformed=replace(RECIPE, starts=2, steps=1000, challenge_every=100),
 )
 QUICK = Lengths(records=200, autoencoder=3, turns=3, gan=2, transformed=QUICK_RECIPE)
@@ -77,11 +79,15 @@ def measure(data: Path, *, quick: bool, workers: int) -> tuple[list[Goal], dict[
         part = read(data / name, "t10k")
         images, codes = to_unit(part.images[: lengths.records]), part.codes[: lengths.records]
         found[name] = {seed: compare(images, codes, lengths=lengths, seed=seed) for seed in seeds}
-        values = {way: [one[way] for one in found[name].values()] for way in found[name][seeds[0]]}
-        best = max(values, key=lambda way: float(np.mean(values[way])))
-        ends = (min(values[best]), max(values[best]))
+        values = [one[NAMED[name]] for one in found[name].values()]
         goals.append(
-            at_least(WANTED[name], f"accuracy on {name}, {best}", float(np.mean(values[best])), ends, unit="rate")
+            at_least(
+                WANTED[name],
+                f"accuracy on {name}, {NAMED[name]}",
+                float(np.mean(values)),
+                (min(values), max(values)),
+                unit="rate",
+            )
         )
     return goals, {"lengths": asdict(lengths), "accuracy": found}
 
@@ -90,7 +96,7 @@ def compare(images: Images, codes: Codes, *, lengths: Lengths, seed: int) -> dic
     """Accuracy by features and method."""
     transformed = training.fit(images, num_clusters=NUM_CLASSES, recipe=lengths.transformed, seed=seed).best
     clusters = transformed.assign(images).clusters
-    found = {"clusters up to transformations": right(clusters.numpy(), codes)}
+    found = {ITSELF: right(clusters.numpy(), codes)}
     for name, points in _spaces(images, transformed, lengths=lengths, seed=seed).items():
         carried = points[:, :, None, None]
         for method, fit in METHODS.items():
