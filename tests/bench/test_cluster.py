@@ -76,7 +76,9 @@ def test_every_seed_and_every_part_left_out_is_reported(data: Path):
 
 
 @pytest.mark.nightly
-def test_features_are_clustered_beside_pixels(data: Path):
+def test_features_are_clustered_beside_pixels(data: Path, write_idx: Callable[[Path, np.ndarray], None]):
+    coarse = np.random.default_rng(1).integers(0, 256, (200, 7, 7))  # of fine noise no network tells one from another
+    write_idx(data / "mnist" / "t10k-images-idx3-ubyte.gz", coarse.repeat(4, axis=1).repeat(4, axis=2))
     done = run("--case", "features", "--quick", "--data", str(data))
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])["details"]["features"]["accuracy"]["mnist"]
