@@ -22,8 +22,9 @@ from mintmark.cluster.clustering import Assignment, Clustering, Fit
 from mintmark.cluster.measurements import agreement, reach, resemblance, table
 from mintmark.cluster.model import TransformedClusters, save_clusters
 from mintmark.cluster.number import Choice, Range, choose_number
-from mintmark.cluster.pictures import Bar, Row, draw_coverage, draw_prototypes, some_members
+from mintmark.cluster.pictures import Bar, Row, draw_coverage, draw_number, draw_prototypes, some_members
 from mintmark.cluster.scores import contingency, matching
+from mintmark.cluster.vote import Voted
 from mintmark.data.images import ImageSet, read_images, to_unit, write_images
 from mintmark.devices import DeviceName, pick_device
 from mintmark.errors import BadInput
@@ -141,6 +142,7 @@ def run(params: Params, data_dir: Path) -> None:
     draw_coverage(
         folder / "coverage.png", _bars(fits["dti"], judgement, rows), covered_from=params.regions.covered_from
     )
+    draw_number(folder / "number.png", choice.curve if choice else (), taken=len(clusters.prototypes))
     write_report(_report(fits, measurements, rows, spaces, of_spaces, choice=choice), folder)
 
 
@@ -215,9 +217,10 @@ def _report(
 
 
 def _save(folder: Path, fit: Fit, rows: list[dict[str, Any]]) -> None:
-    assert isinstance(fit.best, TransformedClusters)
+    clusters = fit.best.clustering if isinstance(fit.best, Voted) else fit.best  # who votes is no part of a model file
+    assert isinstance(clusters, TransformedClusters)
     facts = {"records": [row["records"] for row in rows], "classes": [row["class"] for row in rows]}
-    save_clusters(folder / "prototypes.safetensors", fit.best, facts=facts)
+    save_clusters(folder / "prototypes.safetensors", clusters, facts=facts)
     with whole_file(folder / "history.csv") as partial:
         pd.DataFrame(fit.history).to_csv(partial, index=False, float_format="%.6g")
 

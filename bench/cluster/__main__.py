@@ -7,7 +7,14 @@ python -m bench.cluster --data folder --quick   with tiny recipes: proves that i
 import typer
 
 from bench.cases import command
-from bench.cluster import mnist, published
+from bench.cluster import features, growth, mnist, published, seeds
 
 if __name__ == "__main__":
-    typer.run(command("cluster", without_data={}, with_data={"mnist": mnist.measure, "published": published.measure}))
+    with_data = {
+        "mnist": mnist.measure,
+        "seeds": seeds.measure,
+        "ablations": seeds.ablate,
+        "features": features.measure,
+        "published": published.measure,
+    }
+    typer.run(command("cluster", without_data={"growth": growth.measure}, with_data=with_data))

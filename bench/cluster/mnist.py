@@ -34,25 +34,27 @@ MIXTURE = gaussian_mixture.Recipe(starts=10, kmeans_steps=100, steps=50, toleran
 RECIPE = training.Recipe(
     starts=2,
     priced_starts=0.5,
-    priced=0.6,
+    priced=0.2,
     price_rate=0.025,
-    steps=1600,
-    transformations=("affine", "thin_plate_spline"),
-    identity_steps=400,
+    steps=2000,
+    transformations=("affine", "thin_plate_spline", "colour"),
+    identity_steps=200,
     plateau=0.02,
-    challenge_every=0,
+    challenge_every=150,
     cooldown=0.2,
     batch_size=128,
     learning_rate=2e-3,
     prototype_learning_rate=1e-2,
     restart_below=0.2,
     restart_noise=0.02,
+    committee=1,
+    voters=1,
     width=16,
     num_features=64,
     hidden=32,
 )
-SEQUENCES = (("affine",), ("affine", "thin_plate_spline"), ("affine", "morphological", "thin_plate_spline"))
-CHOSEN = "affine, thin_plate_spline"
+SEQUENCES = (("affine",), ("affine", "thin_plate_spline"), ("affine", "thin_plate_spline", "colour"))
+CHOSEN = "affine, thin_plate_spline, colour"
 QUICK_RECIPE = replace(RECIPE, starts=2, steps=30, identity_steps=5, batch_size=32)
 
 Images = Float[torch.Tensor, "n 1 28 28"]
@@ -92,13 +94,15 @@ def images_of(data: Path, *, quick: bool) -> tuple[Images, Codes]:
     return to_unit(part.images[rows]), part.codes[rows]
 
 
-def transformed(images: Images, codes: Codes, *, recipe: training.Recipe, seed: int) -> dict[str, Any]:
+def transformed(
+    images: Images, codes: Codes, *, recipe: training.Recipe, seed: int, scored_every: int = SCORED_EVERY
+) -> dict[str, Any]:
     """Clusters up to transformations, scored on the way."""
     points: list[Point] = []
     running, step, spent, began = torch.zeros(recipe.starts), None, 0.0, time.process_time()
     for step in training.train(images, num_clusters=NUM_CLASSES, recipe=recipe, seed=seed):
         running += step.losses
-        if step.number % SCORED_EVERY == 0 or step.number == recipe.steps:
+        if step.number % scored_every == 0 or step.number == recipe.steps:
             spent += time.process_time() - began
             best = _clusters(step.network, images, start=int(running.argmin()))
             points.append(Point(step.number, round(spent, 1), right(best.clusters.numpy(), codes)))

@@ -16,7 +16,7 @@ from mintmark.cluster.balance import copy_cluster, slots
 from mintmark.cluster.dti import DTI, Offsets
 from mintmark.transformations.sequence import undo_all
 
-LOOKED_AT = 2000  # images by which challengers are made and judged, at most
+LOOKED_AT = 1000  # images by which challengers are made and judged, at most
 DROPPED = 5  # clusters, those whose loss would cost least, that a challenger may do without
 SMALLEST = 4  # images of a cluster that may be split
 TURNS = 10  # of the power iteration, and of two-means
@@ -136,15 +136,17 @@ def propose(
         return None
     (best, second), (first, next_best) = distances.topk(2, dim=0, largest=False)
     costs = torch.zeros(len(distances), device=distances.device).index_add_(0, first, second - best)
+    members = [torch.nonzero(first == cluster)[:, 0] for cluster in range(len(distances))]
+    at_home = [carry(cluster, rows) for cluster, rows in enumerate(members)]  # once: carrying is what costs
     found = None
     for dropped in costs.argsort(stable=True)[:DROPPED].tolist():
-        gone = first == dropped
-        clusters, remaining = torch.where(gone, next_best, first), torch.where(gone, second, best)
+        remaining = torch.where(first == dropped, second, best)
         for split in range(len(distances)):
-            rows = torch.nonzero(clusters == split)[:, 0]
+            joining = torch.nonzero((first == dropped) & (next_best == split))[:, 0]
+            rows, order = torch.cat([members[split], joining]).sort()
             if split == dropped or (dropped, split) in tried or len(rows) < SMALLEST:
                 continue
-            carried = carry(split, rows)
+            carried = torch.cat([at_home[split], carry(split, joining)])[order]
             share, halves = two_means(carried.flatten(1))
             gain = share * float(remaining[rows].sum()) - float(costs[dropped])
             if found is None or gain > found.gain:

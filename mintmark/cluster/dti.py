@@ -6,7 +6,6 @@ by side in one program: every parameter leads with the start. Knows nothing of o
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,6 +17,7 @@ from mintmark.transformations.sequence import apply_all, named
 
 Offsets = tuple[Float[torch.Tensor, "starts k n _"], ...]  # of the first transformations of a sequence
 
+LARGE = 16  # side from which an image is large: half of its rows and columns tell which cluster is nearest
 PLACES = 4  # the encoder's features keep a 4x4 grid of places: where a stroke lies is what it must tell
 
 
@@ -96,7 +96,7 @@ class DTI(nn.Module):
         """
         if stage == 0:
             return ()
-        starts, num, stride = self.num_starts, len(images), 2 if min(images.shape[2:]) >= 4 * PLACES else 1
+        starts, num, stride = self.num_starts, len(images), 2 if min(images.shape[2:]) >= LARGE else 1
         maps = functional.relu(functional.conv2d(images, self.first_weight, self.first_bias, stride, padding=1))
         maps = functional.conv2d(maps, self.second_weight, self.second_bias, 2, padding=1, groups=starts)
         maps = functional.adaptive_avg_pool2d(functional.relu(maps), PLACES)
@@ -110,19 +110,22 @@ class DTI(nn.Module):
 
     @torch.no_grad()
     def distances(
-        self, images: Float[torch.Tensor, "n channels height width"], offsets: Offsets
+        self, images: Float[torch.Tensor, "n channels height width"], offsets: Offsets, *, step: int = 1
     ) -> Float[torch.Tensor, "starts k n"]:
         """Mean squared difference per pixel of every image from every cluster's answer, without gradient.
 
         Args:
             images: Background subtracted.
             offsets: What `offsets` returns for these images; none for untransformed prototypes.
+            step: Of the rows and columns, every so manieth is looked at.
         """
         if not offsets:
             flat = self.prototypes.flatten(2)
             return torch.cdist(flat, images.flatten(1).expand(len(flat), -1, -1)).square() / flat.shape[2]
-        answers = self._answers(self.prototypes.flatten(0, 1)[:, None], [one.flatten(0, 1) for one in offsets])
-        return (answers.unflatten(0, self.prototypes.shape[:2]) - images).square().mean(dim=(3, 4, 5))
+        every = self.prototypes.flatten(0, 1)[:, None]
+        answers = apply_all(self.transformations, every, [one.flatten(0, 1) for one in offsets], step=step)
+        differences = answers.unflatten(0, self.prototypes.shape[:2]) - images[..., ::step, ::step]
+        return differences.square().mean(dim=(3, 4, 5))
 
     def errors(
         self,
@@ -140,11 +143,8 @@ class DTI(nn.Module):
         answers = self.prototypes[starts, clusters]  # (S, n, channels, height, width)
         columns = torch.arange(len(images), device=clusters.device)
         chosen = [one[starts, clusters, columns].flatten(0, 1)[:, None] for one in offsets]  # (S * n, 1, numbers)
-        answers = self._answers(answers.flatten(0, 1)[:, None], chosen).view_as(answers)
+        answers = apply_all(self.transformations, answers.flatten(0, 1)[:, None], chosen).view_as(answers)
         return (answers - images).square().mean(dim=(2, 3, 4))
-
-    def _answers(self, prototypes: torch.Tensor, offsets: Sequence[torch.Tensor]) -> torch.Tensor:
-        return apply_all(self.transformations, prototypes, offsets)
 
     def losses(
         self,
@@ -155,13 +155,16 @@ class DTI(nn.Module):
     ) -> tuple[Float[torch.Tensor, " starts"], Int64[torch.Tensor, "starts n"]]:
         """Each start's loss, with gradient, and the cluster that each image chooses; prices enter the choice alone.
 
+        Of large images the choice looks at every second row and column, a quarter of the work; the loss looks at all.
+
         Args:
             images: Background subtracted.
             stage: How many transformations take part.
             prices: What each cluster adds to its distances.
         """
         offsets = self.offsets(images, stage=stage)
-        distances = self.distances(images, tuple(one.detach() for one in offsets))
+        step = 2 if min(images.shape[2:]) >= LARGE else 1
+        distances = self.distances(images, tuple(one.detach() for one in offsets), step=step)
         clusters = (distances + prices[:, :, None]).argmin(dim=1)
         return self.errors(images, offsets, clusters).mean(dim=1), clusters
 

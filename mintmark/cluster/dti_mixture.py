@@ -16,7 +16,7 @@ from mintmark.cluster.clustering import Assignment, Fit, require_distinct, requi
 from mintmark.cluster.dti import DTI, Offsets
 from mintmark.cluster.model import TransformedClusters, background_of
 from mintmark.cluster.training import Recipe, begin, follow, learn
-from mintmark.transformations.sequence import apply_all
+from mintmark.transformations.sequence import Warp, apply_all
 
 FIRST_DEVIATION, SMALLEST_DEVIATION = 0.5, 0.25  # in pixels of [-1, 1]
 BLOCK_ELEMENTS = 1 << 24
@@ -60,7 +60,7 @@ class DTIMixture(nn.Module):
         network, outer = self.network, self.prototypes.shape[:2]
         flat = [one.flatten(0, 1) for one in offsets]
         answers = apply_all(network.transformations, self.prototypes.flatten(0, 1)[:, None], flat)
-        pairs = [pair for pair in zip(network.transformations, flat, strict=False) if pair[0].moves_pixels]
+        pairs = [pair for pair in zip(network.transformations, flat, strict=False) if isinstance(pair[0], Warp)]
         carried = apply_all(
             [one for one, _ in pairs], self.deviations.flatten(0, 1)[:, None], [numbers for _, numbers in pairs]
         )

@@ -41,11 +41,17 @@ class TransformedClusters:
     @torch.no_grad()
     def assign(self, images: Float[torch.Tensor, "n channels height width"]) -> Assignment:
         """The cluster whose transformed prototype is nearest to each image."""
-        nearest = []
+        nearest = self.distances(images).min(dim=0)
+        return Assignment(nearest.indices, nearest.values)
+
+    @torch.no_grad()
+    def distances(self, images: Float[torch.Tensor, "n channels height width"]) -> Float[torch.Tensor, "clusters n"]:
+        """Mean squared difference per pixel of each image from what each cluster makes of it."""
+        found = []
         for block in self._blocks(images):
             centred = block - self.background[:, None, None]
-            nearest.append(self.network.distances(centred, self._offsets(centred))[0].min(dim=0))
-        return Assignment(torch.cat([one.indices for one in nearest]), torch.cat([one.values for one in nearest]))
+            found.append(self.network.distances(centred, self._offsets(centred))[0])
+        return torch.cat(found, dim=1)
 
     @torch.no_grad()
     def align(

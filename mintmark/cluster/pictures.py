@@ -1,6 +1,6 @@
-"""What a person sees of the clusters: prototypes with some of their members, and how well a release covers each.
+"""What a person sees of the clusters: prototypes with some of their members, how well a release covers each, and their number.
 
-Both pictures show real records or what is derived from them: they are for inside. Knows nothing of how clusters or
+All pictures show real records or what is derived from them: they are for inside. Knows nothing of how clusters or
 coverage came about.
 """
 
@@ -14,8 +14,10 @@ from jaxtyping import Float, Int64, UInt8
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
+from matplotlib.ticker import MaxNLocator
 
 from mintmark.cluster.clustering import Assignment
+from mintmark.cluster.number import Stability
 from mintmark.data.images import to_bytes
 from mintmark.files import whole_file
 from mintmark.intervals import Interval
@@ -130,6 +132,37 @@ def draw_coverage(path: Path, bars: Sequence[Bar], *, covered_from: float) -> No
     axes.plot([], [], "D", color="black", markerfacecolor="white", label="fresh real records would reach")
     axes.plot([], [], "o", color="black", label="as many released records reach")
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.9 / figure.get_figheight()), ncols=2, frameon=False)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    _write(figure, path)
+
+
+def draw_number(path: Path, curve: Sequence[Stability], *, taken: int) -> None:
+    """Write how stable every number of clusters is, beside clouds without clusters, as a PNG.
+
+    Args:
+        path: The file.
+        curve: The numbers that were tried, in order; none where the number was given, which the picture then says.
+        taken: The number that was taken.
+    """
+    figure = Figure(figsize=(7, 4), dpi=110)
+    axes = figure.add_subplot()
+    axes.set_title(f"{taken} clusters, " + ("chosen as the most stable number" if curve else "as given"))
+    axes.axvline(taken, color="black", linestyle=":", linewidth=1)
+    if curve:
+        numbers = [one.num_clusters for one in curve]
+        values, lows, highs = np.array([one.agreement for one in curve]).T
+        clouds, highest = ([getattr(one, name) for one in curve] for name in ("of_clouds", "highest_of_clouds"))
+        axes.fill_between(numbers, clouds, highest, color=COLOURS["empty"], alpha=0.4, label="clouds: mean to highest")
+        axes.errorbar(numbers, values, [values - lows, highs - values], fmt="o-", capsize=3, label="records")
+        axes.set_ylim(min(0.0, *clouds, *values), 1)
+        axes.legend(frameon=False)
+    else:
+        axes.set_yticks([])
+        axes.text(0.5, 0.5, "No other number was tried.", transform=axes.transAxes, ha="center")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlabel("number of clusters")
+    axes.set_ylabel("agreement of two thirds of the records on the last")
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     _write(figure, path)

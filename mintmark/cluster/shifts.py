@@ -2,7 +2,7 @@
 
 Images lie in a frame that is wider by the farthest shift on every side, so that what a translation carries around the
 frame's edge is always empty. Translations are numbered row by row, from the farthest up and left to the farthest down
-and right. Knows nothing of clusters.
+and right. A series is an image of one row, which goes neither up nor down. Knows nothing of clusters.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Shifts:
     """Every translation by at most `farthest` pixels in each direction.
 
     Attributes:
-        height: Of the images.
+        height: Of the images; of one row, only translations to the left and right are made.
         width: Of the images.
         farthest: In pixels.
     """
@@ -27,30 +27,40 @@ class Shifts:
     farthest: int
 
     @property
+    def reach(self) -> tuple[int, int]:
+        """How many pixels translations go up or down, and left or right, at most."""
+        return (0 if self.height == 1 else self.farthest), self.farthest
+
+    @property
     def frame(self) -> tuple[int, int]:
         """Height and width of the frame."""
-        return self.height + 2 * self.farthest, self.width + 2 * self.farthest
+        down, right = self.reach
+        return self.height + 2 * down, self.width + 2 * right
 
     @property
     def num(self) -> int:
         """How many translations there are."""
-        return (2 * self.farthest + 1) ** 2
+        down, right = self.reach
+        return (2 * down + 1) * (2 * right + 1)
 
     def embed(
         self, images: Float64[torch.Tensor, "n channels height width"]
     ) -> Float64[torch.Tensor, "n channels h w"]:
         """Images in the middle of a frame of zeros."""
-        return functional.pad(images, (self.farthest,) * 4)
+        down, right = self.reach
+        return functional.pad(images, (right, right, down, down))
 
     def crop(self, frames: Float64[torch.Tensor, "n channels h w"]) -> Float64[torch.Tensor, "n channels height width"]:
         """The middle of each frame."""
-        rows, columns = (slice(self.farthest, self.farthest + side) for side in (self.height, self.width))
+        down, right = self.reach
+        rows, columns = slice(down, down + self.height), slice(right, right + self.width)
         return frames[:, :, rows, columns]
 
     def offsets(self, numbers: Int64[torch.Tensor, " n"]) -> Int64[torch.Tensor, "n 2"]:
         """How many pixels down and to the right each translation goes."""
-        side = 2 * self.farthest + 1
-        return torch.stack([numbers // side, numbers % side], dim=1) - self.farthest
+        down, right = self.reach
+        side = 2 * right + 1
+        return torch.stack([numbers // side - down, numbers % side - right], dim=1)
 
     def move(
         self, frames: Float64[torch.Tensor, "n channels h w"], numbers: Int64[torch.Tensor, " n"]

@@ -20,70 +20,12 @@ from mintmark.cluster.curriculum import Curriculum
 from mintmark.cluster.dti import DTI, Form
 from mintmark.cluster.kmeans import spread
 from mintmark.cluster.model import TransformedClusters, background_of
+from mintmark.cluster.recipe import Recipe
+from mintmark.cluster.vote import Voted, named_alike
 from mintmark.errors import BadInput
 from mintmark.progress import track
-from mintmark.transformations.sequence import named
 
 CHECK_EVERY = 25  # steps between looks at the loss and at the clusters' sizes
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Recipe:
-    """How the clusters are fitted.
-
-    Attributes:
-        starts: How many starts learn side by side.
-        priced_starts: Share of the starts whose clusters pay a price for being large, for the first part of the training.
-        priced: That part, as a share of the steps.
-        price_rate: Growth of a price a step, in units of the loss, for a cluster of twice the mean size.
-        steps: All steps, of one batch each.
-        transformations: Names of the transformations, in sequence; each joins when the loss stops falling.
-        identity_steps: At most so many steps with untransformed prototypes, and as many before each further one joins.
-        plateau: Relative fall of the loss between two checks below which the next transformation joins.
-        challenge_every: Steps between two rounds of challenges, once all transformations have joined, no price is paid and
-            before the end's lower rates; 0 for none. Of a mixture there is none.
-        cooldown: Share of the steps, at the end, at a tenth of the learning rates.
-        batch_size: Images a step.
-        learning_rate: Adam's, for the encoder and heads.
-        prototype_learning_rate: Adam's, for the prototypes.
-        restart_below: A cluster with less than this share of the mean size is restarted from the largest one.
-        restart_noise: Standard deviation of what sets the two apart, in pixels of [-1, 1].
-        width, num_features, hidden: As in `mintmark.cluster.dti.Form`.
-    """
-
-    starts: int
-    priced_starts: float
-    priced: float
-    price_rate: float
-    steps: int
-    transformations: tuple[str, ...]
-    identity_steps: int
-    plateau: float
-    challenge_every: int
-    cooldown: float
-    batch_size: int
-    learning_rate: float
-    prototype_learning_rate: float
-    restart_below: float
-    restart_noise: float
-    width: int
-    num_features: int
-    hidden: int
-
-    def __post_init__(self) -> None:
-        named(self.transformations)
-        for name in ("starts", "steps", "batch_size", "width", "num_features", "hidden"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        for name in ("priced_starts", "priced", "cooldown", "restart_below"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} must lie in 0..1, got {getattr(self, name)}")
-        for name in ("identity_steps", "plateau", "price_rate", "restart_noise", "challenge_every"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
-        for name in ("learning_rate", "prototype_learning_rate"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
 
 
 @runtime_checkable
@@ -140,6 +82,10 @@ def fit(images: Float[torch.Tensor, "n channels height width"], *, num_clusters:
 
     Raises:
         BadInput: there are fewer different images than clusters, a pixel is no finite number, or the loss left them.
+
+    Returns:
+        The losses are those without votes, by which starts are compared, and the clusters those with votes in the best
+        start alone.
     """
     network, history, cost = follow(train(images, num_clusters=num_clusters, recipe=recipe, seed=seed), recipe)
     background = background_of(images)
@@ -148,8 +94,13 @@ def fit(images: Float[torch.Tensor, "n channels height width"], *, num_clusters:
     ]
     assignments = [clustering.assign(images) for clustering in clusterings]
     final = torch.stack([assignment.distances.mean() for assignment in assignments])
-    clusters = torch.stack([assignment.clusters for assignment in assignments])
-    return Fit(clusterings[int(final.argmin())], final, clusters, history, cost)
+    clusters, order = torch.stack([one.clusters for one in assignments]), final.argsort(stable=True).tolist()
+    best = clusterings[order[0]]
+    if max(recipe.committee, recipe.voters) > 1:
+        votes = named_alike(clusters, order[: recipe.committee], num_clusters=num_clusters)
+        best = Voted(clustering=best, images=images, clusters=votes, voters=recipe.voters)
+        clusters[order[0]] = best.assign(images).clusters
+    return Fit(best, final, clusters, history, cost)
 
 
 def follow(steps: Iterable[Step[Network]], recipe: Recipe) -> tuple[Network, tuple[Entry, ...], dict[str, float]]:

@@ -18,7 +18,7 @@ class Affine:
     """The six numbers, as offsets from the identity; a `Transformation`."""
 
     name = "affine"
-    moves_pixels = True
+    straight = True
 
     def num_parameters(self, _channels: int, /) -> int:
         """Six, whatever the channels."""
@@ -29,6 +29,13 @@ class Affine:
     ) -> Float[torch.Tensor, "n m channels height width"]:
         """Images under affine transformations."""
         return read_each(images, _places(offsets + identity(offsets), *images.shape[3:]))
+
+    def source(
+        self, places: Float[torch.Tensor, "*batch 2 pixels"], offsets: Float[torch.Tensor, "n m 6"]
+    ) -> Float[torch.Tensor, "n m 2 pixels"]:
+        """Where what would be read at these places is read."""
+        affines = (offsets + identity(offsets)).unflatten(-1, (2, 3))
+        return affines[..., :2] @ places + affines[..., 2:]
 
     def undo(
         self, images: Float[torch.Tensor, "n channels height width"], offsets: Float[torch.Tensor, "n 6"]

@@ -10,7 +10,6 @@ class Colour:
     """The channels' gains, as offsets from 1, then their biases; a `Transformation`."""
 
     name = "colour"
-    moves_pixels = False
 
     def num_parameters(self, channels: int, /) -> int:
         """Two a channel."""

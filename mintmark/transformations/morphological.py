@@ -17,7 +17,6 @@ class Morphological:
     """Alpha, then the weights of the eight neighbours, row by row, which count from 0 on; a `Transformation`."""
 
     name = "morphological"
-    moves_pixels = False
 
     def num_parameters(self, _channels: int, /) -> int:
         """Nine, whatever the channels."""

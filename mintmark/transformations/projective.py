@@ -17,7 +17,7 @@ class Projective:
     """The eight numbers, as offsets from the identity; a `Transformation`."""
 
     name = "projective"
-    moves_pixels = True
+    straight = True
 
     def num_parameters(self, _channels: int, /) -> int:
         """Eight, whatever the channels."""
@@ -28,6 +28,13 @@ class Projective:
     ) -> Float[torch.Tensor, "n m channels height width"]:
         """Images under projective transformations."""
         return read_each(images, _places(_matrices(offsets), *images.shape[3:]))
+
+    def source(
+        self, places: Float[torch.Tensor, "*batch 2 pixels"], offsets: Float[torch.Tensor, "n m 8"]
+    ) -> Float[torch.Tensor, "n m 2 pixels"]:
+        """Where what would be read at these places is read."""
+        matrices = _matrices(offsets)
+        return _seen(matrices[..., :2] @ places + matrices[..., 2:])
 
     def undo(
         self, images: Float[torch.Tensor, "n channels height width"], offsets: Float[torch.Tensor, "n 8"]
@@ -53,5 +60,9 @@ def _matrices(offsets: torch.Tensor) -> torch.Tensor:
 
 
 def _places(matrices: torch.Tensor, height: int, width: int) -> torch.Tensor:
-    along = matrices @ centres(height, width, like=matrices)  # (..., 3, height * width)
+    return _seen(matrices @ centres(height, width, like=matrices))
+
+
+def _seen(along: torch.Tensor) -> torch.Tensor:
+    """(..., 3, pixels) to (..., 2, pixels): what lies along each ray, at depth 1."""
     return along[..., :2, :] / along[..., 2:, :].clamp(min=SMALLEST_DEPTH)

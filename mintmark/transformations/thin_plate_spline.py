@@ -8,6 +8,7 @@ from functools import lru_cache
 
 import torch
 from jaxtyping import Float
+from torch.nn import functional
 
 from mintmark.transformations.grids import centres, read, read_each
 
@@ -21,7 +22,7 @@ class ThinPlateSpline:
     """Sixteen displacements along x, then sixteen along y, row by row; a `Transformation`."""
 
     name = "thin_plate_spline"
-    moves_pixels = True
+    straight = False
 
     def num_parameters(self, _channels: int, /) -> int:
         """Thirty-two, whatever the channels."""
@@ -31,17 +32,29 @@ class ThinPlateSpline:
         self, images: Float[torch.Tensor, "n s channels height width"], offsets: Float[torch.Tensor, "n m 32"]
     ) -> Float[torch.Tensor, "n m channels height width"]:
         """Images under splines."""
-        pixels = centres(*images.shape[3:], like=offsets)[:2]
-        return read_each(images, pixels + _displacement(pixels, offsets))
+        return read_each(images, self.source(centres(*images.shape[3:], like=offsets)[:2], offsets))
+
+    def source(
+        self, places: Float[torch.Tensor, "*batch 2 pixels"], offsets: Float[torch.Tensor, "n m 32"]
+    ) -> Float[torch.Tensor, "n m 2 pixels"]:
+        """Where what would be read at these places is read."""
+        return places + _displacement(places, offsets)
 
     def undo(
         self, images: Float[torch.Tensor, "n channels height width"], offsets: Float[torch.Tensor, "n 32"]
     ) -> Float[torch.Tensor, "n channels height width"]:
-        """Images under the inverse, found by fixed-point iteration; where a spline folds the plane there is none."""
+        """Images under the inverse, found by fixed-point iteration; where a spline folds the plane there is none.
+
+        A spline bends so little that its displacement between pixels is the mean of those around; outside the image it
+        is that of the edge.
+        """
         pixels = centres(*images.shape[2:], like=offsets)[:2]
+        displacement = _displacement(pixels, offsets).unflatten(2, images.shape[2:])  # (n, 2, height, width)
         places = pixels.expand(len(images), -1, -1)
         for _ in range(UNDO_STEPS):
-            places = pixels - _displacement(places, offsets)
+            grid = places.transpose(1, 2).unflatten(1, images.shape[2:])
+            here = functional.grid_sample(displacement, grid, padding_mode="border", align_corners=False)
+            places = pixels - here.flatten(2)
         return read(images, places[:, None])[:, 0]
 
 

@@ -59,3 +59,38 @@ def test_an_unknown_case_is_named(tmp_path: Path):
     done = run("--case", "weather", "--data", str(tmp_path))
     assert done.returncode == 2
     assert "weather" in done.stderr
+
+
+@pytest.mark.nightly
+def test_every_seed_and_every_part_left_out_is_reported(data: Path):
+    done = run("--case", "seeds", "--case", "ablations", "--quick", "--data", str(data))
+    assert done.returncode == 0, done.stderr
+    details = json.loads(done.stdout.splitlines()[-1])["details"]
+    found = details["seeds"]
+    by_seed = [one["accuracy"][0] for one in found["seeds"]]
+    assert len(by_seed) == 2
+    assert found["accuracy"][0] == pytest.approx(np.mean(by_seed))
+    losses = [min(one["loss_by_start"]) for one in found["seeds"]]
+    assert found["lowest_loss"]["seed"] == found["seeds"][int(np.argmin(losses))]["seed"]
+    assert len({part["seeds"][0]["loss_by_start"][0] for part in details["ablations"].values()}) > 1
+
+
+@pytest.mark.nightly
+def test_features_are_clustered_beside_pixels(data: Path, write_idx: Callable[[Path, np.ndarray], None]):
+    coarse = np.random.default_rng(1).integers(0, 256, (200, 7, 7))  # of fine noise no network tells one from another
+    write_idx(data / "mnist" / "t10k-images-idx3-ubyte.gz", coarse.repeat(4, axis=1).repeat(4, axis=2))
+    done = run("--case", "features", "--quick", "--data", str(data))
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])["details"]["features"]["accuracy"]["mnist"]
+    (by_way,) = found.values()
+    assert {"pixels, K-means", "discriminator, mixture", "clusters up to transformations"} <= set(by_way)
+    assert all(0.1 <= one < 0.6 for one in by_way.values())  # of random images
+
+
+@pytest.mark.nightly
+def test_growth_is_told_for_every_size(data: Path):
+    done = run("--case", "growth", "--quick", "--data", str(data))
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])["details"]["growth"]
+    assert len(found) == 4
+    assert all(second > 0 for one in found.values() for second in one["seconds"])

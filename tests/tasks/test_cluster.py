@@ -53,6 +53,8 @@ PARAMS = Params(
         prototype_learning_rate=2e-2,
         restart_below=0.2,
         restart_noise=0.02,
+        committee=2,
+        voters=3,
         width=2,
         num_features=8,
         hidden=4,
@@ -74,6 +76,7 @@ OUTPUTS = {
     "aligned.parquet",
     "history.csv",
     "coverage.png",
+    "number.png",
     "report.json",
     "metrics.json",
 }

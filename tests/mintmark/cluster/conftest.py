@@ -39,6 +39,8 @@ def recipe():
         prototype_learning_rate=2e-2,
         restart_below=0.2,
         restart_noise=0.02,
+        committee=1,
+        voters=1,
         width=4,
         num_features=16,
         hidden=8,

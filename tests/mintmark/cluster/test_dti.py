@@ -72,6 +72,24 @@ def test_every_transformation_answers_in_sequence():
     assert torch.allclose(network.distances(images, offsets)[1, 2], expected, atol=1e-6)
 
 
+def test_every_second_row_and_column_are_looked_at():
+    network, images = make((20, 18, 1), transformations=SEQUENCES[1]), seeded(IMAGES, 1, 20, 18, seed=2)
+    offsets = all_offsets(network, images)
+    prototypes = network.prototypes.detach().flatten(0, 1)[:, None]
+    answers = apply_all(network.transformations, prototypes, [one.detach().flatten(0, 1) for one in offsets])
+    seen = (answers.unflatten(0, (STARTS, CLUSTERS)) - images)[..., ::2, ::2]
+    assert torch.allclose(network.distances(images, offsets, step=2), seen.square().mean(dim=(3, 4, 5)), atol=1e-6)
+
+
+@pytest.mark.parametrize(("side", "looked_at"), [(15, 1), (16, 2)])
+def test_the_choice_looks_at_part_of_large_images_and_the_loss_at_all(side, looked_at):
+    network, images = make((side, side, 1)), seeded(IMAGES, 1, side, side, seed=2)
+    offsets, prices = all_offsets(network, images), torch.zeros(STARTS, CLUSTERS)
+    losses, clusters = network.losses(images, stage=1, prices=prices)
+    assert torch.equal(clusters, network.distances(images, offsets, step=looked_at).argmin(dim=1))
+    assert torch.equal(losses, network.errors(images, offsets, clusters).mean(dim=1))
+
+
 def test_later_transformations_wait_for_their_stage():
     network, images = make(transformations=SEQUENCES[1]), seeded(IMAGES, 1, 8, 8, seed=2)
     whole = all_offsets(network, images)

@@ -12,7 +12,7 @@ from mintmark.cluster.dti import DTI, Form
 from mintmark.cluster.dti_mixture import SMALLEST_DEVIATION, DTIMixture, MixtureClusters, fit
 from mintmark.cluster.scores import accuracy, contingency
 from mintmark.errors import BadInput
-from mintmark.transformations.sequence import named
+from mintmark.transformations.sequence import apply_all, named
 
 STARTS, CLUSTERS, IMAGES, SIDE = 2, 3, 4, 6
 SEQUENCE = ("affine", "colour", "thin_plate_spline")
@@ -51,7 +51,7 @@ def test_joint_density_is_that_of_normals_about_the_answers_with_warped_deviatio
         numbers = [one[start, component][None] for one in offsets_of(mixture, images)]
         mean, deviation = (one[start, component][None, None] for one in (mixture.prototypes, mixture.deviations))
         answers = spline.apply(colour.apply(affine.apply(mean, numbers[0]), numbers[1]), numbers[2])[0]
-        warped = spline.apply(affine.apply(deviation, numbers[0]), numbers[2])[0]
+        warped = apply_all((affine, spline), deviation, [numbers[0], numbers[2]])[0]
         spread = (SMALLEST_DEVIATION**2 + warped.square()).sqrt()
         logs = Normal(answers, spread).log_prob(images).sum(dim=(1, 2, 3)) + weights[start, component].log()
         expected = logs / SIDE**2 + math.log(2 * math.pi * SMALLEST_DEVIATION**2) / 2

@@ -4,7 +4,8 @@ import pytest
 import torch
 from matplotlib.image import imread
 
-from mintmark.cluster.pictures import SHOWN, Bar, Row, draw_coverage, draw_prototypes
+from mintmark.cluster.number import Stability
+from mintmark.cluster.pictures import SHOWN, Bar, Row, draw_coverage, draw_number, draw_prototypes
 from mintmark.intervals import Interval
 
 
@@ -35,6 +36,18 @@ def test_coverage_is_drawn_as_the_same_bytes_twice(tmp_path):
         draw_coverage(tmp_path / name, bars(4), covered_from=0.5)
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
     assert imread(tmp_path / "a.png").std() > 0.05
+
+
+def curve(agreement):
+    return [Stability(k, Interval(agreement, agreement - 0.1, agreement + 0.1), 0.2, 0.3) for k in (2, 3, 4)]
+
+
+def test_the_number_is_drawn_as_the_same_bytes_twice_and_shows_its_curve(tmp_path):
+    for name, points in (("a", curve(0.5)), ("b", curve(0.5)), ("other", curve(0.8)), ("given", ())):
+        draw_number(tmp_path / name, points, taken=3)
+    drawn = {name: (tmp_path / name).read_bytes() for name in ("a", "b", "other", "given")}
+    assert drawn["a"] == drawn["b"]
+    assert len(set(drawn.values())) == 3
 
 
 def test_no_more_clusters_are_drawn_than_anybody_looks_at(tmp_path):

@@ -13,7 +13,13 @@ def seeded(*size, seed=0):
 
 
 @pytest.mark.parametrize(
-    "shifts", [SHIFTS, Shifts(height=3, width=3, farthest=0), Shifts(height=2, width=7, farthest=5)]
+    "shifts",
+    [
+        SHIFTS,
+        Shifts(height=3, width=3, farthest=0),
+        Shifts(height=2, width=7, farthest=5),
+        Shifts(height=1, width=6, farthest=3),
+    ],
 )
 @pytest.mark.parametrize("channels", [1, 3])
 def test_correlation_is_the_direct_sum_over_pixels(shifts, channels):
@@ -45,6 +51,12 @@ def test_moves_go_down_and_right_by_their_offsets_and_back():
     moved = SHIFTS.move(SHIFTS.embed(dot), number)
     assert torch.nonzero(moved[0, 0]).tolist() == [[1 + 2 + 2, 3 + 2 + 2]]
     assert torch.equal(SHIFTS.crop(SHIFTS.move_back(moved, number)), dot)
+
+
+def test_one_row_goes_neither_up_nor_down():
+    shifts = Shifts(height=1, width=6, farthest=3)
+    assert (shifts.frame, shifts.num) == ((1, 12), 7)
+    assert shifts.offsets(torch.arange(7)).tolist() == [[0, right] for right in range(-3, 4)]
 
 
 def test_every_image_moves_by_itself():

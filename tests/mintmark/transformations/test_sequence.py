@@ -5,7 +5,8 @@ import torch
 from torch.autograd import gradcheck
 
 from mintmark.errors import BadInput
-from mintmark.transformations.sequence import KNOWN, apply_all, named, undo_all
+from mintmark.transformations.grids import centres, read_each
+from mintmark.transformations.sequence import KNOWN, Warp, apply_all, named, undo_all
 
 SIZE = {"affine": 0.1, "projective": 0.05, "thin_plate_spline": 0.02, "colour": 0.3, "morphological": 0.5}
 
@@ -74,13 +75,64 @@ def test_undo_brings_smooth_images_back(name):
     assert error < 0.05 * (changed - images).square().mean()
 
 
-def test_sequence_applies_in_order_and_undoes_in_reverse():
+def one_by_one(chosen, images, offsets):
+    for one, numbers in zip(chosen, offsets, strict=True):
+        images = one.apply(images, numbers)
+    return images
+
+
+@pytest.mark.parametrize("names", [("colour", "affine", "morphological"), ("thin_plate_spline", "affine")])
+def test_what_is_no_warp_after_straight_ones_is_applied_in_order(names):
+    chosen, images = named(names), smooth(3)[:, None]
+    offsets = [drawn(one.name, 3, 2) for one in chosen]
+    assert torch.equal(apply_all(chosen, images, offsets), one_by_one(chosen, images, offsets))
+
+
+WARPS = [("affine", "projective"), ("projective", "affine", "thin_plate_spline"), ("affine", "thin_plate_spline")]
+
+
+@pytest.mark.parametrize("names", WARPS)
+def test_warps_in_a_row_are_read_where_they_lead_together(names):
+    chosen, images = named(names), smooth(3)[:, None]
+    offsets = [4 * drawn(one.name, 3, 2) for one in chosen]
+    both, apart = apply_all(chosen, images, offsets), one_by_one(chosen, images, offsets)
+    swapped = one_by_one(chosen[::-1], images, offsets[::-1])
+    assert not torch.equal(both, apart)  # one reading blurs less than two
+    assert (both - apart).abs().max() < 0.05
+    assert (both - apart).square().mean() < 0.2 * (both - swapped).square().mean()
+
+
+@pytest.mark.parametrize(
+    "names", [*((name,) for name in KNOWN), *WARPS, ("colour", "affine", "morphological"), ("affine", "colour")]
+)
+def test_every_second_row_and_column_are_those_of_the_whole(names):
+    chosen, images = named(names), seeded(3, 1, 2, 9, 8)
+    offsets = [drawn(one.name, 3, 2, channels=2) for one in chosen]
+    whole = apply_all(chosen, images, offsets)
+    assert torch.allclose(apply_all(chosen, images, offsets, step=2), whole[..., ::2, ::2], atol=1e-12)
+
+
+@pytest.mark.parametrize("name", sorted(name for name, one in KNOWN.items() if isinstance(one, Warp)))
+def test_a_warp_reads_at_the_sources_of_its_pixels(name):
+    one, images = KNOWN[name], seeded(2, 1, 1, 7, 6)
+    offsets = drawn(name, 2, 3)
+    assert isinstance(one, Warp)
+    places = one.source(centres(7, 6, like=offsets)[:2], offsets)
+    assert torch.allclose(read_each(images, places), one.apply(images, offsets), atol=1e-12)
+
+
+def test_warps_tell_themselves_from_what_changes_values():
+    assert {name for name, one in KNOWN.items() if isinstance(one, Warp)} == {
+        "affine",
+        "projective",
+        "thin_plate_spline",
+    }
+
+
+def test_a_sequence_is_undone_in_reverse():
     chosen, images = named(("colour", "affine", "thin_plate_spline")), smooth(3)
     offsets = [drawn(one.name, 3, 2) for one in chosen]
-    by_hand = images[:, None]
-    for one, numbers in zip(chosen, offsets, strict=True):
-        by_hand = one.apply(by_hand, numbers)
-    assert torch.equal(apply_all(chosen, images[:, None], offsets), by_hand)
+    by_hand = one_by_one(chosen, images[:, None], offsets)
     undone = undo_all(chosen, by_hand[:, 0], [numbers[:, 0] for numbers in offsets])
     assert (undone - images).square().mean() < 0.05 * (by_hand[:, 0] - images).square().mean()
 
