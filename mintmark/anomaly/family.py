@@ -17,6 +17,8 @@ from mintmark.anomaly import (
     autoencoder,
     deep_svdd,
     fanogan,
+    gradient_nearest,
+    gradient_residual,
     hybrid,
     isolation_forest,
     memory,
@@ -35,6 +37,8 @@ COMBINATION = "combination"
 MODULES: Mapping[str, ModuleType] = {
     "pca_residual": pca,
     "nearest": nearest,
+    "gradient_residual": gradient_residual,
+    "gradient_nearest": gradient_nearest,
     "isolation_forest": isolation_forest,
     "one_class_svm": one_class_svm,
     "autoencoder": autoencoder,
@@ -47,19 +51,19 @@ MODULES: Mapping[str, ModuleType] = {
     "fanogan": fanogan,
 }
 GENERATIVE = ("anogan", "fanogan")
-UNSEEDED = ("pca_residual", "nearest", "one_class_svm")  # nothing is drawn
+UNSEEDED = ("pca_residual", "nearest", "gradient_residual", "gradient_nearest", "one_class_svm")  # nothing is drawn
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PcaRecipe:
-    """Of `pca`."""
+    """Of `pca` and `gradient_residual`."""
 
     num_components: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NearestRecipe:
-    """Of `nearest`."""
+    """Of `nearest` and `gradient_nearest`."""
 
     num_neighbours: int
 
@@ -68,7 +72,6 @@ class NearestRecipe:
 class ForestRecipe:
     """Of `isolation_forest`."""
 
-    num_components: int
     num_trees: int
     sample_size: int
 
@@ -143,6 +146,8 @@ class Recipes:
 
     pca_residual: PcaRecipe
     nearest: NearestRecipe
+    gradient_residual: PcaRecipe
+    gradient_nearest: NearestRecipe
     isolation_forest: ForestRecipe
     one_class_svm: SupportRecipe
     autoencoder: NetworkRecipe

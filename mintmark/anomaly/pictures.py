@@ -27,6 +27,8 @@ WORDS = {
     "fanogan": "generator (f-AnoGAN)",
     "pca_residual": "plane (PCA)",
     "nearest": "nearest training record",
+    "gradient_residual": "plane of gradients",
+    "gradient_nearest": "nearest gradients",
     "isolation_forest": "isolation forest",
     "one_class_svm": "support vectors",
     "memory": "memory of patches",
