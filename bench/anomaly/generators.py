@@ -26,7 +26,7 @@ from mintmark.progress import track
 GOAL = 0.93
 KINDS = ("pca_residual", "fanogan", "anogan")
 DISCRIMINATOR = "discriminator"  # Schlegl et al. 2017 compare with its logit
-JUDGED = 200  # normals, and anomalies, of each class
+JUDGED = 100  # normals, and anomalies, of each class
 SEED = 0
 Scores = dict[str, tuple[np.ndarray, np.ndarray]]  # of anomalies and of normals, by detector
 

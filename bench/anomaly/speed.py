@@ -102,11 +102,11 @@ def _both(normals: torch.Tensor, recipes: Recipes, trained: Networks) -> tuple[D
 
 def alone_score(searcher: AnoGan, image: torch.Tensor) -> torch.Tensor:
     """The lowest loss of one image's starts, searched by themselves: (1, channels, height, width) -> (1,)."""
-    weight = searcher.search.feature_weight
+    weight, norm = searcher.search.feature_weight, searcher.search.norm
     with torch.no_grad():
         features = searcher.discriminator.features(image)
-        distances = (1 - weight) * torch.cdist(image.flatten(1), searcher.bank.images, p=1)
-        distances += weight * torch.cdist(features, searcher.bank.features, p=1)
+        distances = (1 - weight) * torch.cdist(image.flatten(1), searcher.bank.images, p=norm)
+        distances += weight * torch.cdist(features, searcher.bank.features, p=norm)
     starts = distances[0].topk(searcher.search.num_starts, largest=False).indices
     latents, codes = searcher.bank.latents[starts].clone().requires_grad_(), searcher.bank.codes[starts]
     adam = torch.optim.Adam([latents], lr=searcher.search.learning_rate)
@@ -124,9 +124,9 @@ def _losses(
     searcher: AnoGan, latents: torch.Tensor, codes: torch.Tensor, image: torch.Tensor, features: torch.Tensor
 ) -> torch.Tensor:
     """Equation 5 of Schlegl et al. 2017."""
-    generated, weight = searcher.generator(latents, codes), searcher.search.feature_weight
-    residual = (image - generated).abs().flatten(1).sum(dim=1)
-    mismatch = (features - searcher.discriminator.features(generated)).abs().sum(dim=1)
+    generated, weight, norm = searcher.generator(latents, codes), searcher.search.feature_weight, searcher.search.norm
+    residual = (image - generated).flatten(1).norm(p=norm, dim=1)
+    mismatch = (features - searcher.discriminator.features(generated)).norm(p=norm, dim=1)
     return (1 - weight) * residual + weight * mismatch
 
 

@@ -38,7 +38,7 @@ PARAMS = Params(
         pca_residual=PcaRecipe(num_components=4),
         nearest=NearestRecipe(num_neighbours=1),
         anogan=Search(
-            num_steps=3, learning_rate=0.1, num_starts=2, bank_per_class=4, feature_weight=0.1, batch_size=64
+            num_steps=3, learning_rate=0.1, num_starts=2, bank_per_class=4, feature_weight=0.1, norm=1.0, batch_size=64
         ),
     ),
     guard=PcaRecipe(num_components=3),
