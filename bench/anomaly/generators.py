@@ -17,15 +17,14 @@ import torch
 from bench.anomaly.detectors import GENERATOR_STEPS, networks, recipes
 from bench.idx import read
 from bench.reporting import Goal, at_least
-from mintmark.anomaly.family import Networks, fit_members
+from mintmark.anomaly.family import fit_members
 from mintmark.data.images import ImageSet, to_unit
 from mintmark.fan_out import fan_out
 from mintmark.intervals import RESAMPLES, auc, resampled_aucs, resampled_counts
 from mintmark.progress import track
 
 GOAL = 0.93
-KINDS = ("pca_residual", "fanogan", "anogan")
-DISCRIMINATOR = "discriminator"  # Schlegl et al. 2017 compare with its logit
+KINDS = ("pca_residual", "discriminator", "fanogan", "anogan")
 JUDGED = 100  # normals, and anomalies, of each class
 SEED = 0
 Scores = dict[str, tuple[np.ndarray, np.ndarray]]  # of anomalies and of normals, by detector
@@ -52,7 +51,6 @@ def judge(train: ImageSet, test: ImageSet, *, code: int, quick: bool) -> tuple[S
         (detector,) = fit_members([kind], normals, recipes=recipes(quick=quick), networks=trained, seed=SEED)
         scores[kind] = tuple(detector.score(images).double().numpy() for images in (foreign, own))
         seconds[kind] = time.process_time() - start
-    scores[DISCRIMINATOR] = tuple(unreal(trained, images) for images in (foreign, own))
     return scores, seconds
 
 
@@ -61,12 +59,6 @@ def drawn(test: ImageSet, *, code: int, num: int) -> tuple[torch.Tensor, torch.T
     rows = np.random.default_rng([SEED, code]).permutation(len(test))
     of_class = test.codes[rows] == code
     return to_unit(test.images[rows[~of_class][:num]]), to_unit(test.images[rows[of_class][:num]])
-
-
-def unreal(trained: Networks, images: torch.Tensor) -> np.ndarray:
-    """How little the discriminator takes images for real ones of its class."""
-    with torch.no_grad():
-        return -trained.discriminator(images, torch.zeros(len(images), dtype=torch.int64)).double().numpy()
 
 
 def summary(scores: list[Scores], seconds: list[dict[str, float]]) -> tuple[list[Goal], dict[str, Any]]:

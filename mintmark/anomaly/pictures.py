@@ -25,6 +25,7 @@ INCHES = 1.35
 WORDS = {
     "anogan": "generator (AnoGAN)",
     "fanogan": "generator (f-AnoGAN)",
+    "discriminator": "discriminator",
     "pca_residual": "plane (PCA)",
     "nearest": "nearest training record",
     "gradient_residual": "plane of gradients",
