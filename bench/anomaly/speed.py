@@ -33,7 +33,7 @@ from tasks.params import load
 
 GOAL = 10.0
 CODE, NORMALS = 3, 500
-ROUNDS, TOGETHER, ALONE = 3, 48, 8  # images of each round
+ROUNDS, TOGETHER, ALONE = 3, 128, 8  # images of each round; together they fill one block
 TAUGHT = 50  # steps of the generator
 KINDS = ("anogan", "fanogan")
 
