@@ -1,8 +1,10 @@
-"""One class against the rest: fitted on training images of one class, judged by the official test images of all.
+"""One class against the rest: fitted on training images of one class, judged by official test images of all.
 
-The figure is the mean over classes of the AUROC, once for each seed, which draws the normals, those held out for the
+The figure is the mean over classes of the AUROC, once for each seed, which draws the normals that are held out for the
 combination, the weights and the batches. Its interval is Student's over the seeds: it covers another draw and training,
-not another set of classes. No detector, and no weight of the combination, sees an image of another class.
+not another set of classes or of test images. No detector, and no weight of the combination, sees an image of another
+class. Which detectors are combined was chosen on training images of MNIST's classes 4 and 8 and Fashion-MNIST's class 4,
+beside which training images of other classes stood for anomalies.
 """
 
 import time
@@ -16,18 +18,21 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from bench.anomaly import detectors as recipes
+from bench.anomaly.detectors import recipes
 from bench.idx import read
 from bench.reporting import Goal, at_least
 from mintmark.anomaly import combination
+from mintmark.anomaly.family import fit_members
 from mintmark.data.images import ImageSet, to_unit
 from mintmark.fan_out import fan_out
 from mintmark.intervals import auc, mean
 from mintmark.progress import track
 
-DATA_SETS = {"mnist": 0.975, "fashion-mnist": 0.93}  # with the least that the best detector should reach
+DATA_SETS = {"mnist": 0.975, "fashion-mnist": 0.93}  # with the least that the combination should reach
+COMBINED = ("gradient_residual", "gradient_nearest", "memory", "moves")
+ALONE = ("pca_residual", "nearest", "one_class_svm", "isolation_forest")  # beside which those stand
 HELD_OUT = 0.2  # share of a class's training images on which the combination is calibrated
-COMBINED = "combination"
+COMBINATION = "combination"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,6 +56,7 @@ class Size:
             raise ValueError(f"num_seeds must be at least 2, of which an interval can be known, got {self.num_seeds}")
 
 
+FULL = Size(num_normals=None, num_classes=10, num_tested=4000, num_seeds=3)
 QUICK = Size(num_normals=120, num_classes=1, num_tested=100, num_seeds=2)
 
 
@@ -70,22 +76,21 @@ class Row(NamedTuple):
     seconds: float
 
 
-def measure(
-    data: Path, *, detectors: Sequence[str], size: Size, quick: bool, workers: int
-) -> tuple[list[Goal], dict[str, Any]]:
-    """Every detector on both data sets, and their combination."""
+def measure(data: Path, *, quick: bool, workers: int) -> tuple[list[Goal], dict[str, Any]]:
+    """Every detector on both data sets, and the combination of some."""
+    size = QUICK if quick else FULL
     goals: list[Goal] = []
     details: dict[str, Any] = {}
     for name, goal in DATA_SETS.items():
         train, test = read(data / name, "train"), read(data / name, "t10k")
         jobs = [
-            partial(judge, train, test, code=code, seed=seed, detectors=detectors, size=size, quick=quick)
+            partial(judge, train, test, code=code, seed=seed, kinds=(*ALONE, *COMBINED), size=size, quick=quick)
             for seed in range(size.num_seeds)
             for code in range(size.num_classes)
         ]
         found = list(track(fan_out(jobs, workers=workers), name, total=len(jobs)))
         details[name] = {kind: summary([one[kind] for one in found], size=size) for kind in found[0]}
-        best = details[name][COMBINED]
+        best = details[name][COMBINATION]
         goals.append(
             at_least(goal, f"{name}: combination, mean AUROC of classes", best["auroc"], best["interval"], unit="AUROC")
         )
@@ -93,22 +98,26 @@ def measure(
 
 
 def judge(
-    train: ImageSet, test: ImageSet, *, code: int, seed: int, detectors: Sequence[str], size: Size, quick: bool
+    train: ImageSet, test: ImageSet, *, code: int, seed: int, kinds: Sequence[str], size: Size, quick: bool
 ) -> dict[str, Row]:
-    """Fit every detector on one class, and rank the test images once."""
+    """Fit these detectors on one class, and rank the test images once; those that are combined also together."""
     torch.set_num_threads(1)
     case = draw(train, test, code=code, seed=seed, size=size)
-    lengths = recipes.QUICK if quick else recipes.FULL
-    rows, references, of_normals, of_anomalies = {}, [], [], []
-    for kind in detectors:
+    rows, references, of_normals, of_anomalies = {}, {}, {}, {}
+    for kind in kinds:
         start = time.process_time()
-        detector = recipes.fit(kind, case.fitted, lengths=lengths, seed=seed)
-        references.append(combination.refer(detector.score(case.held_out), kind=kind))
-        of_normals.append(detector.score(case.normals))
-        of_anomalies.append(detector.score(case.anomalies))
-        rows[kind] = Row(_auroc(of_anomalies[-1], of_normals[-1]), time.process_time() - start)
-    auroc = _auroc(*(combination.combine(references, scores) for scores in (of_anomalies, of_normals)))
-    return {**rows, COMBINED: Row(auroc, sum(row.seconds for row in rows.values()))}
+        (detector,) = fit_members([kind], case.fitted, recipes=recipes(quick=quick), networks=None, seed=seed)
+        if kind in COMBINED:
+            references[kind] = combination.refer(detector.score(case.held_out), kind=kind)
+        of_normals[kind], of_anomalies[kind] = detector.score(case.normals), detector.score(case.anomalies)
+        rows[kind] = Row(_auroc(of_anomalies[kind], of_normals[kind]), time.process_time() - start)
+    if not references:
+        return rows
+    together = [
+        combination.combine(list(references.values()), [scores[kind] for kind in references])
+        for scores in (of_anomalies, of_normals)
+    ]
+    return rows | {COMBINATION: Row(_auroc(*together), sum(rows[kind].seconds for kind in references))}
 
 
 def draw(train: ImageSet, test: ImageSet, *, code: int, seed: int, size: Size) -> Case:

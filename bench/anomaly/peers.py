@@ -1,8 +1,8 @@
 """Baselines that PyOD has as well, on the same images: their ranks, and the processor's seconds to fit and score.
 
 Each library's detector has its own defaults but for what has a counterpart in ours. PyOD's PCA weighs all components by
-their variance, ours is the distance from the plane of the first ones; PyOD's machine and forest see pixels, ours see
-principal components. So this compares what a user gets, not two codes of one formula; nearest neighbours are one.
+their variance, ours is the distance from the plane of the first ones; PyOD's machine sees pixels, ours sees principal
+components. So this compares what a user gets, not two codes of one formula, but for nearest neighbours and the forest.
 """
 
 import tempfile
@@ -59,9 +59,7 @@ def measure(data: Path, *, quick: bool, workers: int) -> tuple[list[Goal], dict[
         python = install(Path(name) / "peer", PINS)
         jobs = [(seed, code) for seed in range(size.num_seeds) for code in range(size.num_classes)]
         for seed, code in track(jobs, "peers"):
-            ours = one_class.judge(
-                train, test, code=code, seed=seed, detectors=list(COUNTERPARTS), size=size, quick=quick
-            )
+            ours = one_class.judge(train, test, code=code, seed=seed, kinds=list(COUNTERPARTS), size=size, quick=quick)
             theirs = _theirs(one_class.draw(train, test, code=code, seed=seed, size=size), python, Path(name), seed)
             for kind, one in {**ours, **theirs}.items():
                 rows.setdefault(kind, []).append((one[0], one[1]))

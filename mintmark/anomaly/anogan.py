@@ -38,6 +38,7 @@ class Search:
         num_starts: Latents that are refined for each image.
         bank_per_class: Images of each class that offer themselves as starts.
         feature_weight: lambda, the share of the feature loss; the residual has the rest (0.1 in the paper).
+        norm: p of both losses' p-norms, 1 or more: 1 in the paper; 2 lets few large differences outweigh many small ones.
         batch_size: Latents that are refined at once, and never fewer than those of `LEAST_ROWS` images.
     """
 
@@ -46,6 +47,7 @@ class Search:
     num_starts: int
     bank_per_class: int
     feature_weight: float
+    norm: float
     batch_size: int
 
     def __post_init__(self) -> None:
@@ -56,6 +58,8 @@ class Search:
             raise ValueError(f"learning_rate must be above 0, got {self.learning_rate}")
         if not 0 <= self.feature_weight <= 1:
             raise ValueError(f"feature_weight must be between 0 and 1, got {self.feature_weight}")
+        if self.norm < 1:
+            raise ValueError(f"norm must be at least 1, got {self.norm}")
 
 
 class Bank(NamedTuple):
@@ -149,13 +153,13 @@ class AnoGan:
 
     def _starts(self, images: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
         """The bank's entries of lowest loss for each image: (n, num_starts)."""
-        weight = self.search.feature_weight
+        weight, norm = self.search.feature_weight, self.search.norm
         rows = max(1, DISTANCE_ELEMENTS // len(self.bank.codes))
         return torch.cat(
             [
                 torch.add(
-                    (1 - weight) * torch.cdist(some_images, self.bank.images, p=1),
-                    weight * torch.cdist(some_features, self.bank.features, p=1),
+                    (1 - weight) * torch.cdist(some_images, self.bank.images, p=norm),
+                    weight * torch.cdist(some_features, self.bank.features, p=norm),
                 )
                 .topk(self.search.num_starts, largest=False)
                 .indices
@@ -180,9 +184,10 @@ class AnoGan:
             yield self._losses(generated, images, features), generated
 
     def _losses(self, generated: torch.Tensor, images: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
-        """The loss of the paper's equation 5: (1 - lambda) sum |x - G(z)| + lambda sum |f(x) - f(G(z))|."""
-        residual = (images - generated).abs().flatten(1).sum(dim=1)
-        mismatch = (features - self.discriminator.features(generated)).abs().sum(dim=1)
+        """The loss of the paper's equation 5: (1 - lambda) |x - G(z)| + lambda |f(x) - f(G(z))|, in the search's norm."""
+        norm = self.search.norm
+        residual = torch.linalg.vector_norm((images - generated).flatten(1), ord=norm, dim=1)
+        mismatch = torch.linalg.vector_norm(features - self.discriminator.features(generated), ord=norm, dim=1)
         return (1 - self.search.feature_weight) * residual + self.search.feature_weight * mismatch
 
 

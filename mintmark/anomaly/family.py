@@ -1,7 +1,7 @@
 """Every detector by its kind: what each is fitted with, and fitting those that are asked for.
 
-A recipe's fields are the arguments of its module's `fit`. Two kinds need the trained generator and discriminator as well;
-without those they are left out. The combination is no member here: it is made of the members' scores (`scoring`).
+A recipe's fields are the arguments of its module's `fit`. Three kinds need the trained generator and discriminator as well;
+without those they are left out. The discriminator's own score has nothing to set, and so no recipe. The combination is no member here: it is made of the members' scores (`scoring`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,10 @@ from mintmark.anomaly import (
     anogan,
     autoencoder,
     deep_svdd,
+    discriminator,
     fanogan,
+    gradient_nearest,
+    gradient_residual,
     hybrid,
     isolation_forest,
     memory,
@@ -35,6 +38,8 @@ COMBINATION = "combination"
 MODULES: Mapping[str, ModuleType] = {
     "pca_residual": pca,
     "nearest": nearest,
+    "gradient_residual": gradient_residual,
+    "gradient_nearest": gradient_nearest,
     "isolation_forest": isolation_forest,
     "one_class_svm": one_class_svm,
     "autoencoder": autoencoder,
@@ -45,21 +50,29 @@ MODULES: Mapping[str, ModuleType] = {
     "moves": moves,
     "anogan": anogan,
     "fanogan": fanogan,
+    "discriminator": discriminator,
 }
-GENERATIVE = ("anogan", "fanogan")
-UNSEEDED = ("pca_residual", "nearest", "one_class_svm")  # nothing is drawn
+GENERATIVE = ("anogan", "fanogan", "discriminator")
+UNSEEDED = (
+    "pca_residual",
+    "nearest",
+    "gradient_residual",
+    "gradient_nearest",
+    "one_class_svm",
+    "discriminator",
+)  # nothing is drawn
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PcaRecipe:
-    """Of `pca`."""
+    """Of `pca` and `gradient_residual`."""
 
     num_components: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NearestRecipe:
-    """Of `nearest`."""
+    """Of `nearest` and `gradient_nearest`."""
 
     num_neighbours: int
 
@@ -68,7 +81,6 @@ class NearestRecipe:
 class ForestRecipe:
     """Of `isolation_forest`."""
 
-    num_components: int
     num_trees: int
     sample_size: int
 
@@ -139,10 +151,12 @@ class EncoderRecipe:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Recipes:
-    """What each kind of detector is fitted with; each `fit` explains its arguments."""
+    """What each kind of detector is fitted with, if there is anything to set; each `fit` explains its arguments."""
 
     pca_residual: PcaRecipe
     nearest: NearestRecipe
+    gradient_residual: PcaRecipe
+    gradient_nearest: NearestRecipe
     isolation_forest: ForestRecipe
     one_class_svm: SupportRecipe
     autoencoder: NetworkRecipe
@@ -202,11 +216,12 @@ def fit_members(
 
 
 def _fit(kind: str, normals: torch.Tensor, *, recipes: Recipes, networks: Networks | None, seed: int) -> Detector:
-    recipe = getattr(recipes, kind)
+    settings: dict[str, Any] = {}
     if kind == "anogan":  # its recipe is one argument
-        settings: dict[str, Any] = {"search": recipe}
-    else:
-        settings = {one.name: getattr(recipe, one.name) for one in fields(recipe)}
+        settings["search"] = recipes.anogan
+    elif kind != "discriminator":
+        recipe = getattr(recipes, kind)
+        settings |= {one.name: getattr(recipe, one.name) for one in fields(recipe)}
     if kind in GENERATIVE and networks is not None:
         settings |= networks._asdict()
     if kind not in UNSEEDED:

@@ -1,7 +1,7 @@
-"""Isolation forest (Liu et al. 2008) on principal components: how few random cuts part an image from the normals.
+"""Isolation forest (Liu et al. 2008) on pixels: how few random cuts part an image from the normals.
 
-A forest expects no picture. An image is explained by the normal nearest to it in the components, so the detector keeps
-its training records and must not be handed out.
+A forest expects no picture. An image is explained by the normal nearest to it, so the detector keeps its training records
+and must not be handed out.
 """
 
 from dataclasses import dataclass
@@ -10,25 +10,21 @@ from typing import Any
 import torch
 from jaxtyping import Float
 
-from mintmark.anomaly import pca
 from mintmark.anomaly.descent import require_normals
-from mintmark.anomaly.detector import Explanation, explained
-from mintmark.anomaly.pca import PcaResidual
+from mintmark.anomaly.detector import Explanation, explained, require_shape
 from mintmark.errors import BadInput
 from mintmark.neighbours import nearest
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class IsolationForest:
-    """The plane of the normals, and the trees that cut it.
+    """The trees that cut the space of images.
 
     Attributes:
-        plane: Of the normals.
         forest: scikit-learn's.
         normals: What was fitted on.
     """
 
-    plane: PcaResidual
     forest: Any
     normals: Float[torch.Tensor, "normals channels height width"]
 
@@ -43,10 +39,10 @@ class IsolationForest:
         Raises:
             BadInput: the images are of another shape than the normals.
         """
-        coordinates = self.plane.coordinates(images)
+        self._require_shape(images)
         if not len(images):
             return images.new_zeros(0)
-        return torch.from_numpy(-self.forest.score_samples(coordinates.numpy())).to(images.dtype)
+        return torch.from_numpy(-self.forest.score_samples(images.flatten(1).numpy())).to(images.dtype)
 
     def explain(self, images: Float[torch.Tensor, "n channels height width"]) -> Explanation:
         """The nearest normal, and the distance from it at each pixel.
@@ -54,14 +50,18 @@ class IsolationForest:
         Raises:
             BadInput: the images are of another shape than the normals.
         """
-        found = nearest(self.plane.coordinates(images), self.plane.coordinates(self.normals))
+        self._require_shape(images)
+        found = nearest(images.flatten(1), self.normals.flatten(1))
         return explained(images, self.normals[found.indices[:, 0]])
+
+    def _require_shape(self, images: torch.Tensor) -> None:
+        channels, height, width = self.normals.shape[1:]
+        require_shape(images, (height, width, channels), whose="the normals'")
 
 
 def fit(
     normals: Float[torch.Tensor, "n channels height width"],
     *,
-    num_components: int,
     num_trees: int,
     sample_size: int,
     seed: int,
@@ -70,7 +70,6 @@ def fit(
 
     Args:
         normals: Pixels in [-1, 1].
-        num_components: Of the plane.
         num_trees: How many trees (100 in the paper).
         sample_size: Normals that each tree is grown on (256 in the paper); all of them, where there are fewer.
         seed: Where samples and cuts come from.
@@ -84,7 +83,6 @@ def fit(
     for name, value, least in (("num_trees", num_trees, 1), ("sample_size", sample_size, 2)):
         if value < least:
             raise BadInput(f"{name}: expected at least {least}, got {value}")
-    plane = pca.fit(normals, num_components=num_components)
     size: Any = min(sample_size, len(normals))  # the stubs know only "auto"
     forest = ensemble.IsolationForest(n_estimators=num_trees, max_samples=size, random_state=seed)
-    return IsolationForest(plane=plane, forest=forest.fit(plane.coordinates(normals).numpy()), normals=normals)
+    return IsolationForest(forest=forest.fit(normals.flatten(1).numpy()), normals=normals)

@@ -25,8 +25,11 @@ INCHES = 1.35
 WORDS = {
     "anogan": "generator (AnoGAN)",
     "fanogan": "generator (f-AnoGAN)",
+    "discriminator": "discriminator",
     "pca_residual": "plane (PCA)",
     "nearest": "nearest training record",
+    "gradient_residual": "plane of gradients",
+    "gradient_nearest": "nearest gradients",
     "isolation_forest": "isolation forest",
     "one_class_svm": "support vectors",
     "memory": "memory of patches",

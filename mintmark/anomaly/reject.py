@@ -126,14 +126,9 @@ def measure(
         rng: Of the bootstrap, which draws untouched and corrupted records apart, the same ones for every rejecter.
         level: Coverage of every interval.
     """
-    num, mixed = len(mixture), f"of {len(mixture)} records, {mixture.corrupted.mean():.0%} of them corrupted"
-    answered = Measurement(
-        name="answered_accuracy",
-        unit="rate",
-        n=num,
-        level=level,
-        note=f"share of right answers where every record is answered, {mixed}",
-        **proportion(int(mixture.right.sum()), num, level=level)._asdict(),
+    mixed = f"of {len(mixture)} records, {mixture.corrupted.mean():.0%} of them corrupted"
+    answered = _share(
+        "answered_accuracy", mixture.right, level, f"share of right answers where every record is answered, {mixed}"
     )
     kept = [found for one in rejecters for found in _kept(one, mixture, thresholds[one.kind], level, mixed)]
     return [answered, *kept, *_areas(rejecters, mixture, rng, level)]
@@ -152,37 +147,28 @@ def risk_areas(
 
 
 def _kept(scores: Scores, mixture: Mixture, threshold: float, level: float, mixed: str) -> list[Measurement]:
-    kept = mixture.of(scores) <= threshold
-    right, num_kept = int((mixture.right & kept).sum()), int(kept.sum())
-    share = Measurement(
-        name=f"{scores.kind}_kept_share",
-        unit="rate",
-        n=len(kept),
-        level=level,
-        note=f"share of the records that {scores.kind} lets through to be answered, {mixed}",
-        **proportion(num_kept, len(kept), level=level)._asdict(),
-    )
-    through = kept[mixture.corrupted]
-    corrupted = Measurement(
-        name=f"{scores.kind}_kept_corrupted_share",
-        unit="rate",
-        n=len(through),
-        level=level,
-        note=f"share of the corrupted records that {scores.kind} lets through to be answered",
-        **proportion(int(through.sum()), len(through), level=level)._asdict(),
-    )
-    name = f"{scores.kind}_kept_accuracy"
-    if not num_kept:
-        return [share, corrupted, Measurement(name=name, value=None, unit="rate", n=0, note="nothing was let through")]
-    accuracy = Measurement(
-        name=name,
-        unit="rate",
-        n=num_kept,
-        level=level,
-        note=f"share of right answers among the records that {scores.kind} lets through",
-        **proportion(right, num_kept, level=level)._asdict(),
-    )
-    return [share, corrupted, accuracy]
+    kind, kept = scores.kind, mixture.of(scores) <= threshold
+    through = f"that {kind} lets through to be answered"
+    return [
+        _share(f"{kind}_kept_share", kept, level, f"share of the records {through}, {mixed}"),
+        _share(
+            f"{kind}_kept_corrupted_share", kept[mixture.corrupted], level, f"share of the corrupted records {through}"
+        ),
+        _share(
+            f"{kind}_kept_accuracy",
+            mixture.right[kept],
+            level,
+            f"share of right answers among the records that {kind} lets through",
+        ),
+    ]
+
+
+def _share(name: str, flags: Bool[np.ndarray, " n"], level: float, note: str) -> Measurement:
+    """The share of flags that are set, with its exact interval; no value where nothing was let through."""
+    if not len(flags):
+        return Measurement(name=name, value=None, unit="rate", n=0, note="nothing was let through")
+    found = proportion(int(flags.sum()), len(flags), level=level)
+    return Measurement(name=name, unit="rate", n=len(flags), level=level, note=note, **found._asdict())
 
 
 def _areas(rejecters: Sequence[Scores], mixture: Mixture, rng: np.random.Generator, level: float) -> list[Measurement]:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench.anomaly import one_class, wrong_labels
+from bench.anomaly import generators, one_class, wrong_labels
 from bench.anomaly.one_class import Row, Size
 from mintmark.data.images import ImageSet
 
@@ -96,16 +96,40 @@ def test_the_case_ends_with_its_json_line(data: Path):
     last = json.loads(done.stdout.splitlines()[-1])
     assert last["bench"] == "anomaly"
     assert [one["goal"] for one in last["goals"]] == [0.975, 0.93]
-    assert set(last["details"]["one_class"]["mnist"]) >= {"combination", "fanogan", "memory", "pca_residual"}
+    assert set(last["details"]["one_class"]["mnist"]) >= {"combination", "gradient_nearest", "memory", "pca_residual"}
     assert last["details"]["one_class"]["mnist"]["pca_residual"]["auroc"] > 0.95
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("option", ["case", "detector"])
-def test_an_unknown_name_is_named(option: str, data: Path):
-    done = run("--data", str(data), f"--{option}", "weather")
-    assert done.returncode == 2
-    assert "weather" in done.stderr
+def test_the_generators_are_judged_on_every_class(data: Path):
+    done = run("--data", str(data), "--case", "generators", "--quick")
+    assert done.returncode == 0, done.stderr
+    last = json.loads(done.stdout.splitlines()[-1])
+    assert [one["goal"] for one in last["goals"]] == [0.93]
+    found = last["details"]["generators"]["detectors"]
+    assert set(found) == {"pca_residual", "fanogan", "anogan", "discriminator"}
+    assert found["pca_residual"]["auroc"] > 0.9
+
+
+def test_the_judged_images_are_as_many_normals_as_anomalies_and_the_same_every_time():
+    foreign, own = generators.drawn(greys(100, first=50), code=1, num=20)
+    assert all(grey % 2 == 0 for grey in shown(foreign))
+    assert all(grey % 2 == 1 for grey in shown(own))
+    assert [len(set(shown(some))) for some in (foreign, own)] == [20, 20]
+    again, _ = generators.drawn(greys(100, first=50), code=1, num=20)
+    assert shown(again) == shown(foreign)
+
+
+def test_the_generators_mean_over_classes_is_the_one_counted_by_hand():
+    """Two classes of AUROC 1 and 1/2; the second one's resamples lie evenly about it, half as far in the mean."""
+    ranks = np.arange(40.0)
+    scores = [{"anogan": (ranks + 40, ranks)}, {"anogan": (ranks, ranks)}]
+    (goal,), details = generators.summary(scores, [{"anogan": 1.0}, {"anogan": 3.0}])
+    assert goal.value == details["detectors"]["anogan"]["auroc"] == 0.75
+    assert not goal.met
+    error = np.sqrt((40 + 40 + 1) / (12 * 40 * 40)) / 2  # Mann and Whitney's
+    assert goal.high - goal.low == pytest.approx(2 * 1.96 * error, rel=0.1)
+    assert details["processor_seconds"]["anogan"] == 2.0
 
 
 def test_normalised_margins_are_those_counted_by_hand():

@@ -36,7 +36,9 @@ def test_the_plain_loop_scores_as_the_batched_search_does():
         torch.manual_seed(0)
         generator = Generator(shape=(8, 8, 1), num_classes=1, latent_size=6, width=8)
         discriminator = Discriminator(shape=(8, 8, 1), num_classes=1, width=8)
-    search = Search(num_steps=10, learning_rate=0.1, num_starts=2, bank_per_class=20, feature_weight=0.1, batch_size=64)
+    search = Search(
+        num_steps=10, learning_rate=0.1, num_starts=2, bank_per_class=20, feature_weight=0.1, norm=1.0, batch_size=64
+    )
     images = torch.rand(5, 1, 8, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1
     searcher: AnoGan = fit(images, generator=generator, discriminator=discriminator, search=search, seed=0)
     alone = torch.cat([speed.alone_score(searcher, one[None]) for one in images])

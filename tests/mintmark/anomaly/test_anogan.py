@@ -9,7 +9,9 @@ from mintmark.anomaly.anogan import AnoGan, Search, fit
 from mintmark.errors import BadInput
 from mintmark.gan.networks import Discriminator, Generator
 
-SEARCH = Search(num_steps=40, learning_rate=0.1, num_starts=2, bank_per_class=8, feature_weight=0.1, batch_size=24)
+SEARCH = Search(
+    num_steps=40, learning_rate=0.1, num_starts=2, bank_per_class=8, feature_weight=0.1, norm=1.0, batch_size=24
+)
 
 
 def detector(networks: tuple[Generator, Discriminator], **changes) -> AnoGan:
@@ -40,6 +42,20 @@ def test_the_score_is_the_paper_s_loss_of_the_image_found(networks, made, weight
     residual = (made - found.images).abs().sum(dim=(1, 2, 3))
     mismatch = (searched.discriminator.features(made) - searched.discriminator.features(found.images)).abs().sum(dim=1)
     torch.testing.assert_close(searched.score(made), (1 - weight) * residual + weight * mismatch)
+
+
+def test_the_norm_is_that_of_both_distances_in_the_starts_and_in_the_score(networks, made):
+    searched = detector(networks, norm=2.0, num_steps=3)
+    features = searched.discriminator.features(made)
+    distances = 0.9 * torch.cdist(made.flatten(1), searched.bank.images)
+    distances += 0.1 * torch.cdist(features, searched.bank.features)
+    assert torch.equal(
+        searched._starts(made, features).sort().values, distances.topk(2, largest=False).indices.sort().values
+    )
+    found = searched.find(made)
+    residual = (made - found.images).square().sum(dim=(1, 2, 3)).sqrt()
+    mismatch = (features - searched.discriminator.features(found.images)).square().sum(dim=1).sqrt()
+    torch.testing.assert_close(searched.score(made), 0.9 * residual + 0.1 * mismatch)
 
 
 def test_an_image_of_the_bank_is_found_with_its_class_and_no_loss(networks):
@@ -167,6 +183,7 @@ def test_a_broken_generator_is_refused(networks):
         ("batch_size", 0),
         ("learning_rate", 0.0),
         ("feature_weight", 1.1),
+        ("norm", 0.5),
     ],
 )
 def test_a_search_out_of_range_is_refused(key: str, value: float):

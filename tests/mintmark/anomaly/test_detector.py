@@ -24,7 +24,9 @@ def test_shapes_are_height_width_channels():
 
 def test_every_kind_scores_and_explains_alike(networks, made, noise):
     """Normals that the generator makes, and noise: each kind ranks them, and its residual agrees in shape and sign."""
-    search = Search(num_steps=5, learning_rate=0.1, num_starts=1, bank_per_class=5, feature_weight=0.1, batch_size=12)
+    search = Search(
+        num_steps=5, learning_rate=0.1, num_starts=1, bank_per_class=5, feature_weight=0.1, norm=1.0, batch_size=12
+    )
     family: list[Detector] = [
         fit(made, generator=networks[0], discriminator=networks[1], search=search, seed=0),
         pca.fit(made, num_components=4),

@@ -4,12 +4,23 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from ruamel.yaml import YAML
 
-from mintmark.anomaly import autoencoder, deep_svdd, hybrid, isolation_forest, moves, one_class_svm, vae
+from mintmark.anomaly import (
+    autoencoder,
+    deep_svdd,
+    gradient_nearest,
+    gradient_residual,
+    hybrid,
+    isolation_forest,
+    moves,
+    one_class_svm,
+    vae,
+)
 from mintmark.anomaly.anogan import AnoGan
 from mintmark.anomaly.descent import Training
 from mintmark.anomaly.detector import Detector
@@ -33,16 +44,19 @@ SEEDED: dict[str, Fit] = {
     ),
     "hybrid": partial(hybrid.fit, num_features=16, width=64, training=TRAINING, nu=0.1),
     "moves": partial(moves.fit, width=8, training=TRAINING),
-    "isolation_forest": partial(isolation_forest.fit, num_components=10, num_trees=50, sample_size=64),
+    "isolation_forest": partial(isolation_forest.fit, num_trees=50, sample_size=64),
 }
 
 
-def one_class_svm_of(normals: torch.Tensor, *, seed: int) -> Detector:
-    del seed  # nothing is drawn
-    return one_class_svm.fit(normals, num_components=10, nu=0.1)
+def unseeded(fit: Fit, **settings: Any) -> Fit:
+    return lambda normals, *, seed: fit(normals, **settings)
 
 
-FITS = SEEDED | {"one_class_svm": one_class_svm_of}
+FITS = SEEDED | {
+    "one_class_svm": unseeded(one_class_svm.fit, num_components=10, nu=0.1),
+    "gradient_residual": unseeded(gradient_residual.fit, num_components=10),
+    "gradient_nearest": unseeded(gradient_nearest.fit, num_neighbours=3),
+}
 
 
 @pytest.fixture(scope="module", params=sorted(FITS))
