@@ -7,13 +7,14 @@ python -m bench.cluster --data folder --quick   with tiny recipes: proves that i
 import typer
 
 from bench.cases import command
-from bench.cluster import features, growth, mnist, published, seeds
+from bench.cluster import features, growth, mnist, published, seeds, self_labels
 
 if __name__ == "__main__":
     with_data = {
         "mnist": mnist.measure,
         "seeds": seeds.measure,
         "ablations": seeds.ablate,
+        "self_labels": self_labels.measure,
         "features": features.measure,
         "published": published.measure,
     }

@@ -76,6 +76,15 @@ def test_every_seed_and_every_part_left_out_is_reported(data: Path):
 
 
 @pytest.mark.nightly
+def test_every_round_of_self_labelling_is_scored(data: Path):
+    done = run("--case", "self_labels", "--quick", "--data", str(data))
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])["details"]["self_labels"]["seeds"]
+    assert [len(one["accuracy_by_round"]) for one in found] == [5, 5]  # before, and after each of four
+    assert all(0.1 <= rate < 0.6 for one in found for rate in one["accuracy_by_round"])  # of random images
+
+
+@pytest.mark.nightly
 def test_features_are_clustered_beside_pixels(data: Path, write_idx: Callable[[Path, np.ndarray], None]):
     coarse = np.random.default_rng(1).integers(0, 256, (200, 7, 7))  # of fine noise no network tells one from another
     write_idx(data / "mnist" / "t10k-images-idx3-ubyte.gz", coarse.repeat(4, axis=1).repeat(4, axis=2))
