@@ -7,7 +7,7 @@ python -m bench.cluster --data folder --quick   with tiny recipes: proves that i
 import typer
 
 from bench.cases import command
-from bench.cluster import features, growth, mnist, published, seeds, self_labels
+from bench.cluster import epoch, features, growth, mnist, published, seeds, self_labels
 
 if __name__ == "__main__":
     with_data = {
@@ -18,4 +18,4 @@ if __name__ == "__main__":
         "features": features.measure,
         "published": published.measure,
     }
-    typer.run(command("cluster", without_data={"growth": growth.measure}, with_data=with_data))
+    typer.run(command("cluster", without_data={"growth": growth.measure, "epoch": epoch.measure}, with_data=with_data))

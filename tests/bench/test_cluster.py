@@ -103,3 +103,11 @@ def test_growth_is_told_for_every_size(data: Path):
     found = json.loads(done.stdout.splitlines()[-1])["details"]["growth"]
     assert len(found) == 4
     assert all(second > 0 for one in found.values() for second in one["seconds"])
+
+
+@pytest.mark.nightly
+def test_an_epoch_of_both_designs_is_timed_in_processes_of_their_own():
+    done = run("--case", "epoch", "--quick")
+    assert done.returncode == 0, done.stderr
+    (told,) = json.loads(done.stdout.splitlines()[-1])["details"]["epoch"]["rounds"]
+    assert told["published"]["bytes"] > told["ours"]["bytes"] > 0

@@ -13,25 +13,20 @@ import pytest
 
 from mintmark.classify.model import save_classifier
 from mintmark.classify.training import train_classifier
-from mintmark.data.images import ImageSet, read_images
+from mintmark.data.images import read_images
 from mintmark.errors import BadInput
 from mintmark.evidence import read_report
 from mintmark.privacy.trials import THREATS
 from tasks.audit import run
-from tests.tasks.auditing import PARAMS, RECIPE, ROOT, build
+from tests.tasks.auditing import PARAMS, RECIPE, ROOT
 
 PUBLIC = ("report.json", "metrics.json", "roc.csv", "roc.png")
 
 
 @pytest.fixture(scope="module")
-def inputs(tmp_path_factory: pytest.TempPathFactory, digits: ImageSet) -> Path:
-    return build(tmp_path_factory.mktemp("inputs"), digits)
-
-
-@pytest.fixture(scope="module")
-def audited(inputs: Path) -> Path:
-    run(PARAMS, inputs)
-    return inputs
+def audited(audit_dir: Path) -> Path:
+    run(PARAMS, audit_dir)
+    return audit_dir
 
 
 def test_the_report_holds_what_release_rules_ask_for(audited: Path):
@@ -64,8 +59,8 @@ def test_the_worst_cluster_stands_beside_the_worst_class(audited: Path):
     assert report.facts["closer"]["samples"]["worst_cluster"]["group"] in {"cluster 0", "cluster 1"}
 
 
-def test_records_without_a_cluster_stop_the_audit_by_file(inputs: Path, tmp_path: Path):
-    data_dir = shutil.copytree(inputs, tmp_path / "data")
+def test_records_without_a_cluster_stop_the_audit_by_file(audit_dir: Path, tmp_path: Path):
+    data_dir = shutil.copytree(audit_dir, tmp_path / "data")
     path = data_dir / "cluster" / "assignments.parquet"
     pq.write_table(pq.read_table(path).slice(3), path)
     with pytest.raises(BadInput, match=r"assignments\.parquet: expected the clusters of all records .*, 3 are missing"):
@@ -137,8 +132,8 @@ def start(folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_classifier_of_other_classes_is_refused_in_one_line(inputs: Path, tmp_path: Path, toy_images):
-    data_dir = shutil.copytree(inputs, tmp_path / "data")
+def test_a_classifier_of_other_classes_is_refused_in_one_line(audit_dir: Path, tmp_path: Path, toy_images):
+    data_dir = shutil.copytree(audit_dir, tmp_path / "data")
     shutil.rmtree(data_dir / "audit", ignore_errors=True)
     toys = toy_images()
     network = train_classifier(*toys.tensors(), num_classes=3, recipe=RECIPE, seed=0)

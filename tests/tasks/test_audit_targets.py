@@ -21,16 +21,11 @@ from mintmark.shadow.coins import toss
 from mintmark.shadow.store import classifier_path, gan_paths, write_coins, write_index
 from tasks import anonymise
 from tasks.audit import read_parties, read_targets, run
-from tests.tasks.auditing import ANONYMISE, PARAMS, RECIPE, build
+from tests.tasks.auditing import ANONYMISE, PARAMS, RECIPE
 
 
-@pytest.fixture(scope="module")
-def inputs(tmp_path_factory: pytest.TempPathFactory, digits: ImageSet) -> Path:
-    return build(tmp_path_factory.mktemp("inputs"), digits)
-
-
-def test_a_release_that_replays_members_is_caught(inputs: Path, tmp_path: Path):
-    data_dir = shutil.copytree(inputs, tmp_path / "data")
+def test_a_release_that_replays_members_is_caught(audit_dir: Path, tmp_path: Path):
+    data_dir = shutil.copytree(audit_dir, tmp_path / "data")
     release = read_images(data_dir / "anonymise" / "release.parquet")
     leak = read_images(data_dir / "split" / "train.parquet").take(np.arange(120))
     both = ImageSet(
@@ -76,8 +71,8 @@ def add_shadows(data_dir: Path, *, targets_themselves: bool) -> None:
     write_index(models, classifiers=names[:2], gans=names[2:], twins=[], facts={})
 
 
-def test_shadow_models_add_attacks_to_every_threat_model(inputs: Path, tmp_path: Path):
-    data_dir = shutil.copytree(inputs, tmp_path / "data")
+def test_shadow_models_add_attacks_to_every_threat_model(audit_dir: Path, tmp_path: Path):
+    data_dir = shutil.copytree(audit_dir, tmp_path / "data")
     add_shadows(data_dir, targets_themselves=False)
     run(PARAMS, data_dir)
     names = {measurement.name for measurement in read_report(data_dir / "audit").measurements}
@@ -87,16 +82,16 @@ def test_shadow_models_add_attacks_to_every_threat_model(inputs: Path, tmp_path:
         assert {f"{threat}_{attack}_auc" for attack in ("nearest_shadow", "density_lira", "density_rmia")} <= names
 
 
-def test_a_target_among_its_own_shadows_is_refused(inputs: Path, tmp_path: Path):
-    data_dir = shutil.copytree(inputs, tmp_path / "data")
+def test_a_target_among_its_own_shadows_is_refused(audit_dir: Path, tmp_path: Path):
+    data_dir = shutil.copytree(audit_dir, tmp_path / "data")
     add_shadows(data_dir, targets_themselves=True)
     with pytest.raises(BadInput, match="it is the target"):
         run(PARAMS, data_dir)
 
 
-def test_unlabelled_members_are_attacked_where_the_classifier_learnt_from_them(inputs: Path, tmp_path: Path):
+def test_unlabelled_members_are_attacked_where_the_classifier_learnt_from_them(audit_dir: Path, tmp_path: Path):
     """A student that knows all members, of which 60 carry a label, and gets others wrong; the generator saw the 60 alone."""
-    data_dir = shutil.copytree(inputs, tmp_path / "data")
+    data_dir = shutil.copytree(audit_dir, tmp_path / "data")
     members, others = (read_images(data_dir / "split" / f"{name}.parquet") for name in ("train", "test"))
     images = ImageSet(
         ids=[*members.ids, *others.ids],
@@ -127,8 +122,8 @@ def test_unlabelled_members_are_attacked_where_the_classifier_learnt_from_them(i
     assert attacked["samples"] == attacked["discriminator"] == 60
 
 
-def test_a_classifier_taught_by_a_generator_of_unlabelled_records_has_their_members(inputs: Path, tmp_path: Path):
-    data_dir = shutil.copytree(inputs, tmp_path / "data")
+def test_a_classifier_taught_by_a_generator_of_unlabelled_records_has_their_members(audit_dir: Path, tmp_path: Path):
+    data_dir = shutil.copytree(audit_dir, tmp_path / "data")
     train = read_images(data_dir / "split" / "train.parquet")
     hidden = np.where(np.arange(len(train)) < 60, train.codes, -1)
     write_images(data_dir / "split" / "train.parquet", replace(train, codes=hidden))
@@ -146,10 +141,10 @@ def test_a_classifier_taught_by_a_generator_of_unlabelled_records_has_their_memb
         assert found["samples"].members.codes.min() >= 0
 
 
-def test_what_is_attacked_is_what_would_be_released_and_nothing_else(inputs: Path, tmp_path: Path):
+def test_what_is_attacked_is_what_would_be_released_and_nothing_else(audit_dir: Path, tmp_path: Path):
     """A leak that the filter took out is not held against the release; one that came in after it is."""
     data_dir = tmp_path / "data"
-    shutil.copytree(inputs, data_dir, ignore=shutil.ignore_patterns("audit"))
+    shutil.copytree(audit_dir, data_dir, ignore=shutil.ignore_patterns("audit"))
     members = read_parties(PARAMS, data_dir)["samples"].members
 
     def release() -> np.ndarray:
@@ -162,9 +157,9 @@ def test_what_is_attacked_is_what_would_be_released_and_nothing_else(inputs: Pat
     assert (release() == read_images(data_dir / "split" / "train.parquet").images).all()
 
 
-def test_without_a_filter_no_leak_just_past_it_is_planted(inputs: Path, tmp_path: Path):
+def test_without_a_filter_no_leak_just_past_it_is_planted(audit_dir: Path, tmp_path: Path):
     data_dir = tmp_path / "data"
-    shutil.copytree(inputs, data_dir, ignore=shutil.ignore_patterns("audit"))
+    shutil.copytree(audit_dir, data_dir, ignore=shutil.ignore_patterns("audit"))
     anonymise.run(replace(ANONYMISE, filter="none"), data_dir)
     run(PARAMS, data_dir)
     controls = {one["name"] for one in read_report(data_dir / "audit").facts["controls"]}

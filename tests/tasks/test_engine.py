@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
 from joblib.parallel import get_active_backend
@@ -17,6 +16,7 @@ from ruamel.yaml import YAML
 
 from mintmark.errors import BadInput
 from tasks.engine import engine
+from tests.checkout import TINY, update
 
 ROOT = Path(__file__).resolve().parents[2]
 BEFORE_GANS = ("ingest", "validate", "split", "train_gan")
@@ -41,19 +41,11 @@ def run_stage(stage: str, folder: Path, **more: str) -> None:
     assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
 
 
-def update(section: dict[str, Any], values: dict[str, Any]) -> None:
-    for key, value in values.items():
-        if isinstance(value, dict):
-            update(section[key], value)
-        else:
-            section[key] = value
-
-
 def prepare(folder: Path, *stages: str, num_classifiers: int) -> Path:
     """A folder with tiny params, in which some stages have run, and two shadow GANs are asked for."""
     yaml = YAML(typ="safe", pure=True)
     params = yaml.load(ROOT / "params.yaml")
-    update(params, yaml.load(ROOT / "tests" / "tiny.yaml"))
+    update(params, TINY)
     shadow = {"num_classifiers": num_classifiers, "num_generators": 2, "classifiers": "one_by_one"}
     update(params["shadow"], shadow)
     yaml.dump(params, folder / "params.yaml")

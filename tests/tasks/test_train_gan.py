@@ -1,22 +1,13 @@
-"""The stage train_gan, from files to files, killed and resumed."""
+"""The stage train_gan, from files to files."""
 
 import csv
-import dataclasses
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from ruamel.yaml import YAML
 
 from mintmark import weights
-from mintmark.data.images import ImageSet, read_images, write_images
+from mintmark.data.images import ImageSet, read_images
 from mintmark.data.records import Form, RecordWriter
 from mintmark.errors import BadInput
 from mintmark.evidence import read_report
@@ -25,108 +16,50 @@ from mintmark.shadow.recipes import gan_recipe
 from tasks.generate import Params as Generate
 from tasks.generate import run as generate
 from tasks.params import build
-from tasks.train_gan import TRAINED_HERE, Params, run
-
-ROOT = Path(__file__).resolve().parents[2]
-SECTION = {
-    "seed": 1,
-    "threads": 1,
-    "device": "cpu",
-    "deterministic": True,
-    "steps": 5,
-    "source": TRAINED_HERE,
-    "checkpoint_every": 2,
-    "history_every": 2,
-    "pseudo_labels": None,
-    "privacy": None,
-    "recipe": {
-        "loss": "relativistic",
-        "conditioning": "projection",
-        "classifier_weight": 1.0,
-        "latent_size": 4,
-        "generator_width": 4,
-        "discriminator_width": 4,
-        "batch_size": 12,
-        "generator_learning_rate": 1.0e-3,
-        "discriminator_learning_rate": 1.0e-3,
-        "beta1": 0.0,
-        "beta2": 0.99,
-        "r1_weight": 0.05,
-        "r2_weight": 0.05,
-        "lipschitz_weight": 0.0,
-        "penalty_interval": 2,
-        "diversity_weight": 1.0,
-        "augmentation": {"translation": 0.125, "cutout": 0.25, "colour": 0.2},
-        "augmented_below": 1000,
-        "adaptive": None,
-        "ema_decay": 0.9,
-        "precision": "float32",
-    },
-}
-SCARCE = YAML(typ="safe").load(ROOT / "presets" / "scarce.yaml")["train_gan"]["pseudo_labels"]
-PSEUDO_LABELS = SCARCE | {"confidence": 0.0, "gan": SCARCE["gan"] | {"steps": 4}}
-OUTS = {
-    "generator.safetensors",
-    "discriminator.safetensors",
-    "history.csv",
-    "samples.png",
-    "report.json",
-    "metrics.json",
-}
+from tasks.train_gan import run
+from tests.tasks.learning import (
+    OUTS,
+    PRIVATE,
+    PSEUDO_LABELS,
+    SECTION,
+    outs_of,
+    params_of,
+    start,
+    stop_after,
+    with_codes,
+    write_split,
+)
 
 
-def params_of(**changes: Any) -> Params:
-    return build(Params, SECTION | changes, name="train_gan")
-
-
-def write_split(root: Path, train: ImageSet, validation: ImageSet) -> Path:
-    write_images(root / "data" / "split" / "train.parquet", train)
-    write_images(root / "data" / "split" / "validation.parquet", validation)
-    return root / "data"
-
-
-def with_codes(images: ImageSet, codes: np.ndarray) -> ImageSet:
-    return dataclasses.replace(images, codes=codes.astype(np.int64))
-
-
-@pytest.fixture
-def data_dir(tmp_path, toy_images) -> Path:
-    return write_split(tmp_path, toy_images(num=60), toy_images(num=30, seed=1))
-
-
-def outs_of(data_dir: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in (data_dir / "train_gan").iterdir() if path.is_file()}
-
-
-def test_it_writes_every_out_and_nothing_else(data_dir):
-    run(params_of(), data_dir)
-    assert {path.name for path in (data_dir / "train_gan").iterdir()} == OUTS
-    generator = load_generator(data_dir / "train_gan" / "generator.safetensors")
-    discriminator = load_discriminator(data_dir / "train_gan" / "discriminator.safetensors")
+def test_it_writes_every_out_and_nothing_else(gan_dir):
+    run(params_of(), gan_dir)
+    assert {path.name for path in (gan_dir / "train_gan").iterdir()} == OUTS
+    generator = load_generator(gan_dir / "train_gan" / "generator.safetensors")
+    discriminator = load_discriminator(gan_dir / "train_gan" / "discriminator.safetensors")
     assert generator.classes == discriminator.classes == ("class-0", "class-1", "class-2")
     assert generator.network.shape == discriminator.network.shape == (8, 8, 1)
-    with (data_dir / "train_gan" / "history.csv").open() as lines:
+    with (gan_dir / "train_gan" / "history.csv").open() as lines:
         rows = list(csv.DictReader(lines))
     assert [row["step"] for row in rows] == ["2", "4", "5"]
     assert all(np.isfinite(float(value)) for row in rows for value in row.values())
 
 
-def test_the_weights_tell_their_recipe_so_that_a_shadow_can_follow_it(data_dir):
+def test_the_weights_tell_their_recipe_so_that_a_shadow_can_follow_it(gan_dir):
     params = params_of()
-    run(params, data_dir)
-    found = gan_recipe(data_dir / "train_gan" / "generator.safetensors")
+    run(params, gan_dir)
+    found = gan_recipe(gan_dir / "train_gan" / "generator.safetensors")
     assert (found.config, found.steps) == (params.recipe.settled((8, 8, 1), num_records=60), 5)
 
 
-def test_open_sizes_are_settled_by_the_records_and_told_to_the_shadows(data_dir):
-    run(params_of(steps=1, recipe=SECTION["recipe"] | {"batch_size": "auto", "discriminator_width": "auto"}), data_dir)
-    config = gan_recipe(data_dir / "train_gan" / "generator.safetensors").config
+def test_open_sizes_are_settled_by_the_records_and_told_to_the_shadows(gan_dir):
+    run(params_of(steps=1, recipe=SECTION["recipe"] | {"batch_size": "auto", "discriminator_width": "auto"}), gan_dir)
+    config = gan_recipe(gan_dir / "train_gan" / "generator.safetensors").config
     assert (config.batch_size, config.discriminator_width, config.generator_width) == (32, 16, 4)
 
 
-def test_the_report_measures_memory_and_coverage_with_intervals(data_dir):
-    run(params_of(), data_dir)
-    report = read_report(data_dir / "train_gan")
+def test_the_report_measures_memory_and_coverage_with_intervals(gan_dir):
+    run(params_of(), gan_dir)
+    report = read_report(gan_dir / "train_gan")
     for name in ("train_validation_logit_auc", "validation_coverage", "validation_coverage_by_train"):
         found = report[name]
         assert None not in {found.value, found.low, found.high}
@@ -140,9 +73,9 @@ def test_the_report_measures_memory_and_coverage_with_intervals(data_dir):
     assert report.cost["training_flops_without_penalty"] > 0
 
 
-def test_what_went_wrong_is_said_in_the_report_and_at_the_end_of_the_log(data_dir, capsys):
-    run(params_of(), data_dir)  # five steps: grey noise
-    report = read_report(data_dir / "train_gan")
+def test_what_went_wrong_is_said_in_the_report_and_at_the_end_of_the_log(gan_dir, capsys):
+    run(params_of(), gan_dir)  # five steps: grey noise
+    report = read_report(gan_dir / "train_gan")
     (sentence, *_) = report.facts["findings"]
     assert sentence.startswith("The generator ")
     assert [line for line in capsys.readouterr().out.splitlines() if line.startswith("train_gan: The")] == [
@@ -161,37 +94,37 @@ ADAPTIVE = {"loss": "non-saturating", "adaptive": {"target": 0.1, "interval": 1,
     [{"loss": "hinge"}, WASSERSTEIN, {"conditioning": "auxiliary"}, {"conditioning": "per_class"}, ADAPTIVE],
     ids=["hinge", "wasserstein", "auxiliary", "per_class", "adaptive"],
 )
-def test_every_choice_trains_resumes_and_generates_by_class(data_dir, monkeypatch, choice):
+def test_every_choice_trains_resumes_and_generates_by_class(gan_dir, monkeypatch, choice):
     params = params_of(recipe=SECTION["recipe"] | choice)
-    run(params, data_dir)
-    straight = outs_of(data_dir)
+    run(params, gan_dir)
+    straight = outs_of(gan_dir)
     with monkeypatch.context() as patch:
         stop_after(patch, 1)
         with pytest.raises(KeyboardInterrupt):
-            run(params, data_dir)
-    run(params, data_dir)
-    assert outs_of(data_dir) == straight
-    assert gan_recipe(data_dir / "train_gan" / "generator.safetensors").config == params.recipe.settled(
+            run(params, gan_dir)
+    run(params, gan_dir)
+    assert outs_of(gan_dir) == straight
+    assert gan_recipe(gan_dir / "train_gan" / "generator.safetensors").config == params.recipe.settled(
         (8, 8, 1), num_records=60
     )
     section = {"seed": 3, "threads": 1, "device": "cpu", "rows": 9, "classes": {"class-2": 1.0}, "batch_size": 4}
-    generate(build(Generate, section, name="generate"), data_dir)
-    images = read_images(data_dir / "generate" / "synthetic.parquet")
+    generate(build(Generate, section, name="generate"), gan_dir)
+    images = read_images(gan_dir / "generate" / "synthetic.parquet")
     assert (len(images), images.shape, set(images.codes.tolist())) == (9, (8, 8, 1), {2})
 
 
-def test_the_same_inputs_give_the_same_bytes_and_another_seed_does_not(data_dir):
-    run(params_of(), data_dir)
-    first = outs_of(data_dir)
-    run(params_of(), data_dir)
-    assert outs_of(data_dir) == first
-    run(params_of(seed=2), data_dir)
-    assert outs_of(data_dir)["generator.safetensors"] != first["generator.safetensors"]
+def test_the_same_inputs_give_the_same_bytes_and_another_seed_does_not(gan_dir):
+    run(params_of(), gan_dir)
+    first = outs_of(gan_dir)
+    run(params_of(), gan_dir)
+    assert outs_of(gan_dir) == first
+    run(params_of(seed=2), gan_dir)
+    assert outs_of(gan_dir)["generator.safetensors"] != first["generator.safetensors"]
 
 
-def test_unlabelled_records_are_left_out_and_counted(data_dir, tmp_path, toy_images):
-    run(params_of(), data_dir)
-    expected = outs_of(data_dir)["generator.safetensors"]
+def test_unlabelled_records_are_left_out_and_counted(gan_dir, tmp_path, toy_images):
+    run(params_of(), gan_dir)
+    expected = outs_of(gan_dir)["generator.safetensors"]
     labelled, extra = toy_images(num=60), toy_images(num=9, seed=5)
     both = ImageSet(
         ids=[*labelled.ids, *extra.ids],
@@ -224,9 +157,9 @@ def test_unlabelled_records_take_part_with_the_class_that_models_give_them(tmp_p
 
 def test_without_labelled_validation_the_signs_are_unknown_and_training_goes_on(tmp_path, toy_images):
     validation = toy_images(num=3)
-    data_dir = write_split(tmp_path, toy_images(num=6), with_codes(validation, np.full(3, -1)))
-    run(params_of(), data_dir)
-    report = read_report(data_dir / "train_gan")
+    gan_dir = write_split(tmp_path, toy_images(num=6), with_codes(validation, np.full(3, -1)))
+    run(params_of(), gan_dir)
+    report = read_report(gan_dir / "train_gan")
     assert report["train_validation_logit_auc"].value is None
     assert report["validation_coverage"].value is None
 
@@ -235,18 +168,18 @@ def test_without_labelled_validation_the_signs_are_unknown_and_training_goes_on(
 def test_one_class_of_few_records_trains_at_any_shape(tmp_path, shape):
     images = np.random.default_rng(0).integers(0, 256, (4, *shape)).astype(np.uint8)
     few = ImageSet(ids=list("abcd"), codes=np.zeros(4, np.int64), images=images, classes=("only",))
-    data_dir = write_split(tmp_path, few, few)
-    run(params_of(), data_dir)
-    assert load_generator(data_dir / "train_gan" / "generator.safetensors").network.shape == shape
+    gan_dir = write_split(tmp_path, few, few)
+    run(params_of(), gan_dir)
+    assert load_generator(gan_dir / "train_gan" / "generator.safetensors").network.shape == shape
 
 
 def test_a_class_without_records_is_named(tmp_path, toy_images):
     images = toy_images(num=10, num_classes=3)
-    data_dir = write_split(tmp_path, with_codes(images, images.codes % 2), images)
+    gan_dir = write_split(tmp_path, with_codes(images, images.codes % 2), images)
     with pytest.raises(
         BadInput, match=r"train\.parquet: expected labelled records of every class, got none of \['class-2'"
     ):
-        run(params_of(), data_dir)
+        run(params_of(), gan_dir)
 
 
 @pytest.mark.parametrize(("size", "channels"), [(7, 1), (8, 5), (257, 1)])
@@ -268,79 +201,6 @@ def test_images_too_small_large_or_deep_are_refused(tmp_path, size, channels):
 def test_params_out_of_range_are_refused_by_name(changes, words):
     with pytest.raises(ValueError, match=words):
         params_of(**changes)
-
-
-def start(root: Path, section: dict[str, Any]) -> subprocess.Popen[str]:
-    """The real command, in a folder of its own."""
-    with (root / "params.yaml").open("w") as lines:
-        YAML().dump({"train_gan": section}, lines)
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(
-        [sys.executable, "-m", "tasks.train_gan"],
-        cwd=root,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def test_a_killed_training_resumes_and_ends_at_the_same_bytes(tmp_path, toy_images):
-    section = SECTION | {"steps": 300, "checkpoint_every": 20, "history_every": 10}
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    for root in (whole, killed):
-        write_split(root, toy_images(num=60), toy_images(num=30, seed=1))
-    straight = start(whole, section)
-    interrupted = start(killed, section)
-    deadline = time.monotonic() + 120
-    while not list((killed / "data").glob("train_gan/.partial/*/checkpoint.safetensors")):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    time.sleep(np.random.default_rng().uniform(0, 0.5))  # any moment will do, so every run tries another
-    interrupted.send_signal(signal.SIGKILL)
-    interrupted.communicate()
-    assert interrupted.returncode == -signal.SIGKILL
-    assert "generator.safetensors" not in outs_of(killed / "data")
-    resumed = start(killed, section)
-    said, _ = resumed.communicate(timeout=200)
-    straight.communicate(timeout=200)
-    assert resumed.returncode == straight.returncode == 0
-    assert "going on from the checkpoint at step" in said
-    assert outs_of(killed / "data") == outs_of(whole / "data")
-    assert {path.name for path in (killed / "data" / "train_gan").iterdir()} == OUTS
-
-
-def stop_after(monkeypatch, num_checkpoints: int) -> None:
-    """Break off a training at the given checkpoint, as a kill would."""
-    from mintmark.gan import checkpoint
-
-    save, saved = checkpoint.save, []
-
-    def break_off(path, state, history):
-        save(path, state, history)
-        saved.append(path)
-        if len(saved) == num_checkpoints:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(checkpoint, "save", break_off)
-
-
-@pytest.mark.parametrize("change", ["nothing", "seed", "recipe", "data"])
-def test_only_the_same_params_and_data_resume(data_dir, toy_images, monkeypatch, capsys, change):
-    with monkeypatch.context() as patch:
-        stop_after(patch, 2)
-        with pytest.raises(KeyboardInterrupt):
-            run(params_of(), data_dir)
-    changes: dict[str, Any] = {}
-    if change == "seed":
-        changes = {"seed": 2}
-    elif change == "recipe":
-        changes = {"recipe": SECTION["recipe"] | {"r1_weight": 0.1}}
-    elif change == "data":
-        write_images(data_dir / "split" / "train.parquet", toy_images(num=60, seed=3))
-    run(params_of(**changes), data_dir)
-    assert ("going on from the checkpoint at step 4" in capsys.readouterr().out) is (change == "nothing")
-    assert {path.name for path in (data_dir / "train_gan").iterdir()} == OUTS
 
 
 def test_a_diverging_training_stops_with_one_line_and_no_outs(tmp_path, toy_images):
@@ -366,23 +226,16 @@ def test_records_of_another_kind_are_refused_in_one_line(tmp_path):
     assert not (tmp_path / "data" / "train_gan").exists()
 
 
-def test_the_report_is_json_without_ids(data_dir):
-    run(params_of(), data_dir)
-    text = (data_dir / "train_gan" / "report.json").read_text()
+def test_the_report_is_json_without_ids(gan_dir):
+    run(params_of(), gan_dir)
+    text = (gan_dir / "train_gan" / "report.json").read_text()
     json.loads(text)
-    assert not any(one in text for one in read_images(data_dir / "split" / "train.parquet").ids)
+    assert not any(one in text for one in read_images(gan_dir / "split" / "train.parquet").ids)
 
 
-PRIVATE_CHANGES = {"loss": "hinge", "r1_weight": 0.0, "r2_weight": 0.0, "diversity_weight": 0.0}
-PRIVATE = {
-    "privacy": {"epsilon": 3.0, "delta": 1.0e-3, "max_grad_norm": 1.0},
-    "recipe": SECTION["recipe"] | PRIVATE_CHANGES,
-}
-
-
-def test_private_training_states_its_epsilon_in_every_file(data_dir):
-    run(params_of(**PRIVATE), data_dir)
-    folder = data_dir / "train_gan"
+def test_private_training_states_its_epsilon_in_every_file(gan_dir):
+    run(params_of(**PRIVATE), gan_dir)
+    folder = gan_dir / "train_gan"
     measured = read_report(folder)["epsilon"]
     assert measured.value is not None
     assert 2.9 < measured.value <= 3.0
@@ -400,24 +253,6 @@ def test_private_training_states_its_epsilon_in_every_file(data_dir):
     assert spent.epsilon == pytest.approx(measured.value, rel=1e-5)
 
 
-def test_private_training_goes_on_after_an_end_to_the_same_bytes(data_dir, monkeypatch):
-    run(params_of(**PRIVATE), data_dir)
-    whole = {name: (data_dir / "train_gan" / name).read_bytes() for name in OUTS}
-    for name in OUTS:
-        (data_dir / "train_gan" / name).unlink()
-
-    def killed(*args, **kwargs):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr("tasks.train_gan._write_weights", killed)
-        with pytest.raises(KeyboardInterrupt):
-            run(params_of(**PRIVATE), data_dir)
-    assert list((data_dir / "train_gan" / ".partial").glob("*/checkpoint.safetensors"))  # of step 4 of 5
-    run(params_of(**PRIVATE), data_dir)
-    assert {name: (data_dir / "train_gan" / name).read_bytes() for name in OUTS} == whole
-
-
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -431,7 +266,7 @@ def test_what_cannot_be_private_is_refused_in_one_line(changes, said):
         params_of(**(PRIVATE | changes))
 
 
-def test_a_delta_as_large_as_a_records_share_is_refused(data_dir):
+def test_a_delta_as_large_as_a_records_share_is_refused(gan_dir):
     privacy = {"epsilon": 3.0, "delta": 0.5, "max_grad_norm": 1.0}
     with pytest.raises(BadInput, match=r"train_gan\.privacy\.delta must be below"):
-        run(params_of(**(PRIVATE | {"privacy": privacy})), data_dir)
+        run(params_of(**(PRIVATE | {"privacy": privacy})), gan_dir)
