@@ -90,7 +90,7 @@ def prototype_rows(
     plain: Clustering,
     *,
     images: Images,
-    released: Images,
+    released: Float[torch.Tensor, "m channels height width"],
     found: Assignment,
     placed: Assignment,
 ) -> list[Row]:

@@ -185,7 +185,7 @@ def rounds(
         own = int(np.random.default_rng([seed, number]).integers(2**31))
         taught = teach(images, clusters, num_classes=num_clusters, folds=recipe.folds, seed=own)
         before, clusters = clusters, taught.beliefs.argmax(dim=1).to(images.device)
-        left = clusters.bincount(minlength=num_clusters)[first > 0] / first[first > 0]
+        left = clusters.bincount(minlength=num_clusters)[first > 0].double() / first[first > 0]
         yield Round(clusters, taught.networks, float((clusters != before).double().mean()), float(left.min()))
 
 

@@ -1,13 +1,19 @@
-"""What the stage detect reads."""
+"""What the stages cluster and detect read."""
 
 from pathlib import Path
 
 import pytest
 
-from tests.tasks.detecting import write_inputs
+from tests.tasks import clustering, detecting
+
+
+@pytest.fixture
+def cluster_dir(tmp_path: Path, toy_images) -> Path:
+    """A folder data/ with tiny inputs of the stage."""
+    return clustering.write_inputs(tmp_path, toy_images)
 
 
 @pytest.fixture
 def detect_dir(tmp_path: Path, toy_images) -> Path:
     """A folder data/ with tiny inputs of the stage."""
-    return write_inputs(tmp_path, toy_images)
+    return detecting.write_inputs(tmp_path, toy_images)
