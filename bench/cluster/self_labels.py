@@ -1,6 +1,6 @@
 """MNIST's 10,000 test images: clusters up to transformations teach networks, whose answers are the next clusters.
 
-Labels score and do nothing else: how many rounds there are is fixed, and a round is refused without them
+Labels score and do nothing else: the most rounds there may be is fixed, and which one is refused is told without them
 (`mintmark.cluster.self_labels`). Intervals are Student's over seeds.
 """
 
