@@ -16,14 +16,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from mintmark.cluster import kmeans, training
+from mintmark.cluster import kmeans, self_labels, training
 from mintmark.cluster.aligned import aligned
 from mintmark.cluster.clustering import Assignment, Clustering, Fit
 from mintmark.cluster.measurements import agreement, reach, resemblance, table
 from mintmark.cluster.model import TransformedClusters, save_clusters
 from mintmark.cluster.number import Choice, Range, choose_number
-from mintmark.cluster.pictures import Bar, Row, draw_coverage, draw_number, draw_prototypes, some_members
-from mintmark.cluster.scores import contingency, matching
+from mintmark.cluster.pictures import coverage_bars, draw_coverage, draw_number, draw_prototypes, prototype_rows
+from mintmark.cluster.self_labels import SelfLabelled, self_labelled
 from mintmark.cluster.vote import Voted
 from mintmark.data.images import ImageSet, read_images, to_unit, write_images
 from mintmark.devices import DeviceName, pick_device
@@ -32,7 +32,7 @@ from mintmark.evidence import Measurement, Report, write_report
 from mintmark.fidelity.comparison import Settings
 from mintmark.fidelity.coverage import compare
 from mintmark.fidelity.likeness import Placed, compare_spaces
-from mintmark.fidelity.regions import Judgement, Rules, judge
+from mintmark.fidelity.regions import Rules, judge
 from mintmark.fidelity.spaces import Space, open_spaces
 from mintmark.files import whole_file
 from tasks.params import main
@@ -49,8 +49,6 @@ HEADLINE = (
     "trained_copying_score",
 )
 PARTS = {"train": "split/train.parquet", "test": "split/test.parquet", "release": "anonymise/release.parquet"}
-MEMBERS = 8  # of each cluster, in the picture
-TITLES = ("K-means", "DTI", "training records, as they are", "carried into the prototype's frame", "released records")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,6 +62,7 @@ class Params:
         num_clusters: How many; null for as many as there are classes; a range to choose by the stability of K-means.
         kmeans: How K-means is fitted.
         dti: How the clusters up to transformations are fitted.
+        self_labels: How they teach networks, whose answers are the next clusters.
         regions: How the release is judged.
         fidelity: How its records are compared with real ones.
     """
@@ -74,6 +73,7 @@ class Params:
     num_clusters: int | Range | None
     kmeans: kmeans.Recipe
     dti: training.Recipe
+    self_labels: self_labels.Recipe
     regions: Rules
     fidelity: Settings
 
@@ -93,17 +93,18 @@ def run(params: Params, data_dir: Path) -> None:
     _check(params, parts, paths)
     device = pick_device(params.device)
     images, released = (to_unit(part.images).to(device) for part in (train, release))
-    *fit_seeds, seed, network_seed, draw_seed, choice_seed = (
-        np.random.SeedSequence(params.seed).generate_state(6).tolist()
+    *fit_seeds, seed, network_seed, draw_seed, choice_seed, labels_seed = (
+        np.random.SeedSequence(params.seed).generate_state(7).tolist()
     )
     spaces = open_spaces(train, params.fidelity, seed=network_seed, device=device)  # first: files may be at fault
     try:
         choice = _choose(images, params, rng=np.random.default_rng(choice_seed))
         given = params.num_clusters if isinstance(params.num_clusters, int) else len(train.classes)
         fits = _fit(images, num_clusters=choice.required() if choice else given, params=params, seeds=fit_seeds)
+        taught = self_labelled(fits["dti"], images, recipe=params.self_labels, seed=labels_seed)
     except BadInput as error:
         raise BadInput(f"{paths['train']}: {error}") from error
-    clusters = fits["dti"].best
+    fits["dti"], clusters = taught.fit, taught.fit.best
     found, placed = clusters.assign(images), clusters.assign(released)
     rng = np.random.default_rng(seed)
     judgement = judge(
@@ -138,12 +139,14 @@ def run(params: Params, data_dir: Path) -> None:
     assigned = {"train": (train, found), "release": (release, placed), "test": (test, fresh)}
     _write_assignments(folder / "assignments.parquet", assigned, clusters)
     write_images(folder / "aligned.parquet", aligned(train, clusters, found))
-    _draw(folder, fits, rows, images=images, released=released, found=found, placed=placed)
-    draw_coverage(
-        folder / "coverage.png", _bars(fits["dti"], judgement, rows), covered_from=params.regions.covered_from
+    lines = prototype_rows(
+        rows, clusters, fits["kmeans"].best, images=images, released=released, found=found, placed=placed
     )
+    draw_prototypes(folder / "prototypes.png", lines)
+    bars = coverage_bars(rows, judgement, clusters.prototypes)
+    draw_coverage(folder / "coverage.png", bars, covered_from=params.regions.covered_from)
     draw_number(folder / "number.png", choice.curve if choice else (), taken=len(clusters.prototypes))
-    write_report(_report(fits, measurements, rows, spaces, of_spaces, choice=choice), folder)
+    write_report(_report(fits, measurements, rows, spaces, of_spaces, choice=choice, taught=taught), folder)
 
 
 def _check(params: Params, parts: dict[str, ImageSet], paths: dict[str, Path]) -> None:
@@ -197,6 +200,7 @@ def _report(
     of_spaces: dict[str, Any],
     *,
     choice: Choice | None,
+    taught: self_labels.Findings,
 ) -> Report:
     facts = {
         "clusters": rows,
@@ -210,6 +214,8 @@ def _report(
         "fidelity": of_spaces,
         "number": choice.as_json() if choice else None,
     }
+    if taught.rounds:
+        facts["self_labels"] = taught.as_json()
     cost = {f"{name}_{what}": value for name, fit in fits.items() for what, value in fit.cost.items()}
     for space in spaces:
         cost |= space.cost
@@ -217,7 +223,8 @@ def _report(
 
 
 def _save(folder: Path, fit: Fit, rows: list[dict[str, Any]]) -> None:
-    clusters = fit.best.clustering if isinstance(fit.best, Voted) else fit.best  # who votes is no part of a model file
+    """Write the prototypes as a model, and the losses. Who votes or answers is no part of the model."""
+    clusters = fit.best.clustering if isinstance(fit.best, Voted | SelfLabelled) else fit.best
     assert isinstance(clusters, TransformedClusters)
     facts = {"records": [row["records"] for row in rows], "classes": [row["class"] for row in rows]}
     save_clusters(folder / "prototypes.safetensors", clusters, facts=facts)
@@ -243,56 +250,6 @@ def _write_assignments(path: Path, parts: dict[str, tuple[ImageSet, Assignment]]
     ]
     with whole_file(path) as partial:
         pq.write_table(pa.concat_tables(tables), partial, compression="zstd")
-
-
-def _draw(
-    folder: Path,
-    fits: dict[str, Fit],
-    rows: list[dict[str, Any]],
-    *,
-    images: torch.Tensor,
-    released: torch.Tensor,
-    found: Assignment,
-    placed: Assignment,
-) -> None:
-    """Write `prototypes.png`; each cluster stands beside the K-means cluster that shares most records with it."""
-    clusters, plain = fits["dti"].best, fits["kmeans"].best
-    overlap = contingency(
-        found.clusters.cpu().numpy(),
-        plain.assign(images).clusters.cpu().numpy(),
-        num_clusters=len(rows),
-        num_classes=len(rows),
-    )
-    beside, lines = matching(overlap), []
-    for cluster, row in enumerate(rows):
-        members, copies = (some_members(one, cluster, num=MEMBERS) for one in (found, placed))
-        groups = (
-            plain.prototypes[beside[cluster]][None],
-            clusters.prototypes[cluster][None],
-            images[members],
-            clusters.align(images[members], found.clusters[members]),
-            released[copies],
-        )
-        lines.append(Row(name=f"{_name(row)}\n{row['records']} records", groups=groups))
-    draw_prototypes(folder / "prototypes.png", lines, titles=TITLES, widths=(1, 1, MEMBERS, MEMBERS, MEMBERS))
-
-
-def _bars(fit: Fit, judgement: Judgement, rows: list[dict[str, Any]]) -> list[Bar]:
-    return [
-        Bar(
-            name=f"{_name(row)}: {region.real_records} real, {region.synthetic_records} released",
-            prototype=prototype,
-            coverage=region.coverage,
-            floor=region.floor,
-            matched=region.matched,
-            status=region.status,
-        )
-        for row, region, prototype in zip(rows, judgement.regions, fit.best.prototypes, strict=True)
-    ]
-
-
-def _name(row: dict[str, Any]) -> str:
-    return f"cluster {row['cluster']}" + (f" ({row['class']})" if row["class"] is not None else "")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,8 @@ from scipy.stats import rankdata
 from bench.idx import read
 from bench.reporting import Goal, at_least
 from mintmark.anomaly.screening import average_precision
-from mintmark.anomaly.wrong_labels import Folds, doubts, out_of_fold, plant, voted
+from mintmark.anomaly.wrong_labels import doubts, plant, voted
+from mintmark.classify.out_of_fold import Folds, out_of_fold
 from mintmark.classify.training import Recipe
 from mintmark.data.images import ImageSet
 from mintmark.fan_out import fan_out

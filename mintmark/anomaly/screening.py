@@ -17,8 +17,8 @@ from sklearn.metrics import average_precision_score
 
 from mintmark.anomaly import wrong_labels
 from mintmark.anomaly.corruptions import corrupt
-from mintmark.anomaly.trial import deal
-from mintmark.anomaly.wrong_labels import Folds
+from mintmark.classify.out_of_fold import Folds, out_of_fold
+from mintmark.classify.strata import deal
 from mintmark.data.images import ImageSet, to_unit
 from mintmark.errors import BadInput
 from mintmark.evidence import Measurement
@@ -237,7 +237,7 @@ def _doubted(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """How doubtful each label is, and the likeliest other class."""
     seed = int(rng.integers(2**62))
-    beliefs = wrong_labels.out_of_fold(images, codes, num_classes=num_classes, folds=folds, seed=seed)
+    beliefs = out_of_fold(images, codes, num_classes=num_classes, folds=folds, seed=seed)
     other = beliefs.scatter(1, codes[:, None], -torch.inf).argmax(dim=1)
     return wrong_labels.doubts(beliefs, codes), other
 

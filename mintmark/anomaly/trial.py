@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float, Int64
 
 from mintmark.anomaly.corruptions import corrupt
+from mintmark.classify.strata import by_class, deal
 from mintmark.data.images import ImageSet, to_unit
 from mintmark.errors import BadInput
 
@@ -82,18 +83,11 @@ def grades(
     }
 
 
-def deal(codes: Int64[np.ndarray, " n"], *, num_parts: int, rng: np.random.Generator) -> Int64[np.ndarray, " n"]:
-    """A part for each record, at random, so that all parts and each class within them differ by at most one record."""
-    part = np.empty(len(codes), np.int64)
-    part[_by_class(codes, rng)] = np.arange(len(codes)) % num_parts
-    return part
-
-
 def at_most(images: ImageSet, *, max_records: int, rng: np.random.Generator) -> ImageSet:
     """All of the images, or a stratified random `max_records` of them, in their order."""
     if len(images) <= max_records:
         return images
-    kept = _by_class(images.codes, rng)[np.arange(max_records) * len(images) // max_records]
+    kept = by_class(images.codes, rng=rng)[np.arange(max_records) * len(images) // max_records]
     return images.take(np.sort(kept))
 
 
@@ -101,7 +95,7 @@ def divide(images: ImageSet, *, share: float, rng: np.random.Generator) -> tuple
     """A stratified random `share` of the images, and the others, both in their order."""
     taken = np.zeros(len(images), bool)
     num_taken = round(share * len(images))
-    taken[_by_class(images.codes, rng)[np.arange(num_taken) * len(images) // max(num_taken, 1)]] = True
+    taken[by_class(images.codes, rng=rng)[np.arange(num_taken) * len(images) // max(num_taken, 1)]] = True
     return images.take(taken), images.take(~taken)
 
 
@@ -120,9 +114,3 @@ def _corrupted(
         for place, (name, strength) in enumerate(corruptions.items())
     }
     return images, {name: sources.codes[part == place] for place, name in enumerate(corruptions)}
-
-
-def _by_class(codes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Rows in order of class, at random within each."""
-    shuffled = rng.permutation(len(codes))
-    return shuffled[np.argsort(codes[shuffled], kind="stable")]

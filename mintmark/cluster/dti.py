@@ -17,7 +17,7 @@ from mintmark.transformations.sequence import apply_all, named
 
 Offsets = tuple[Float[torch.Tensor, "starts k n _"], ...]  # of the first transformations of a sequence
 
-LARGE = 16  # side from which an image is large: half of its rows and columns tell which cluster is nearest
+LARGE = 16  # side from which an image is large: half of its rows and columns tell enough
 PLACES = 4  # the encoder's features keep a 4x4 grid of places: where a stroke lies is what it must tell
 
 
@@ -96,8 +96,8 @@ class DTI(nn.Module):
         """
         if stage == 0:
             return ()
-        starts, num, stride = self.num_starts, len(images), 2 if min(images.shape[2:]) >= LARGE else 1
-        maps = functional.relu(functional.conv2d(images, self.first_weight, self.first_bias, stride, padding=1))
+        starts, num = self.num_starts, len(images)
+        maps = functional.relu(functional.conv2d(images, self.first_weight, self.first_bias, _step(images), padding=1))
         maps = functional.conv2d(maps, self.second_weight, self.second_bias, 2, padding=1, groups=starts)
         maps = functional.adaptive_avg_pool2d(functional.relu(maps), PLACES)
         read = maps.view(num, starts, -1).transpose(0, 1)
@@ -163,8 +163,7 @@ class DTI(nn.Module):
             prices: What each cluster adds to its distances.
         """
         offsets = self.offsets(images, stage=stage)
-        step = 2 if min(images.shape[2:]) >= LARGE else 1
-        distances = self.distances(images, tuple(one.detach() for one in offsets), step=step)
+        distances = self.distances(images, tuple(one.detach() for one in offsets), step=_step(images))
         clusters = (distances + prices[:, :, None]).argmin(dim=1)
         return self.errors(images, offsets, clusters).mean(dim=1), clusters
 
@@ -176,6 +175,11 @@ class DTI(nn.Module):
                 share = parameter.chunk(self.num_starts)[index]
                 alone.get_parameter(name).copy_(share)
         return alone.to(self.prototypes.device)
+
+
+def _step(images: torch.Tensor) -> int:
+    """Of the rows and columns of the images, every so manieth is enough where not all need be looked at."""
+    return 2 if min(images.shape[2:]) >= LARGE else 1
 
 
 def _drawn(*size: int, inputs: int, rng: torch.Generator) -> nn.Parameter:

@@ -4,9 +4,10 @@ All pictures show real records or what is derived from them: they are for inside
 coverage came about.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,12 +17,17 @@ from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from matplotlib.ticker import MaxNLocator
 
-from mintmark.cluster.clustering import Assignment
+from mintmark.cluster.clustering import Assignment, Clustering
 from mintmark.cluster.number import Stability
+from mintmark.cluster.scores import contingency, matching
 from mintmark.data.images import to_bytes
+from mintmark.fidelity.regions import Judgement
 from mintmark.files import whole_file
 from mintmark.intervals import Interval
 
+MEMBERS = 8  # of each cluster, among the prototypes
+TITLES = ("K-means", "DTI", "training records, as they are", "carried into the prototype's frame", "released records")
+WIDTHS = (1, 1, MEMBERS, MEMBERS, MEMBERS)  # tiles under each title
 SHOWN = 40  # clusters a picture shows at most: beyond that nobody looks
 GAP = 0.15  # between tiles, in tiles
 WHITE = 255
@@ -78,7 +84,69 @@ def some_members(found: Assignment, cluster: int, *, num: int) -> Int64[torch.Te
     return ranked[steps.to(ranked.device)]
 
 
-def draw_prototypes(path: Path, rows: Sequence[Row], *, titles: Sequence[str], widths: Sequence[int]) -> None:
+def prototype_rows(
+    rows: Sequence[Mapping[str, Any]],
+    clusters: Clustering,
+    plain: Clustering,
+    *,
+    images: Images,
+    released: Float[torch.Tensor, "m channels height width"],
+    found: Assignment,
+    placed: Assignment,
+) -> list[Row]:
+    """Each cluster with some of its members, beside the K-means cluster that shares most records with it.
+
+    Args:
+        rows: From `mintmark.cluster.measurements.table`.
+        clusters: Up to transformations.
+        plain: K-means, with as many clusters.
+        images: The training records.
+        released: The released records.
+        found: The training records' clusters.
+        placed: The released records' clusters.
+    """
+    overlap = contingency(
+        found.clusters.cpu().numpy(),
+        plain.assign(images).clusters.cpu().numpy(),
+        num_clusters=len(rows),
+        num_classes=len(rows),
+    )
+    beside, lines = matching(overlap), []
+    for cluster, row in enumerate(rows):
+        members, copies = (some_members(one, cluster, num=MEMBERS) for one in (found, placed))
+        groups = (
+            plain.prototypes[beside[cluster]][None],
+            clusters.prototypes[cluster][None],
+            images[members],
+            clusters.align(images[members], found.clusters[members]),
+            released[copies],
+        )
+        lines.append(Row(name=f"{_name(row)}\n{row['records']} records", groups=groups))
+    return lines
+
+
+def coverage_bars(
+    rows: Sequence[Mapping[str, Any]],
+    judgement: Judgement,
+    prototypes: Float[torch.Tensor, "clusters channels height width"],
+) -> list[Bar]:
+    """Each cluster's coverage, with `rows` from `mintmark.cluster.measurements.table`."""
+    return [
+        Bar(
+            name=f"{_name(row)}: {region.real_records} real, {region.synthetic_records} released",
+            prototype=prototype,
+            coverage=region.coverage,
+            floor=region.floor,
+            matched=region.matched,
+            status=region.status,
+        )
+        for row, region, prototype in zip(rows, judgement.regions, prototypes, strict=True)
+    ]
+
+
+def draw_prototypes(
+    path: Path, rows: Sequence[Row], *, titles: Sequence[str] = TITLES, widths: Sequence[int] = WIDTHS
+) -> None:
     """Write one line of images a cluster as a PNG.
 
     Args:
@@ -190,6 +258,10 @@ def _coloured(images: Images) -> UInt8[np.ndarray, "n height width 3"]:
     """Three channels of bytes, whatever the number of channels was."""
     pixels = to_bytes(images)
     return pixels if pixels.shape[3] == 3 else np.repeat(pixels[:, :, :, :1], 3, axis=3)
+
+
+def _name(row: Mapping[str, Any]) -> str:
+    return f"cluster {row['cluster']}" + (f" ({row['class']})" if row["class"] is not None else "")
 
 
 def _bare(axes: Axes) -> None:

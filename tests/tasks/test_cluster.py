@@ -14,61 +14,20 @@ import torch
 from ruamel.yaml import YAML
 from safetensors.torch import save_file
 
-from mintmark.classify.training import Recipe
-from mintmark.cluster import kmeans, training
 from mintmark.cluster.model import load_clusters
 from mintmark.cluster.number import Range
 from mintmark.data.images import ImageSet, read_images, to_unit, write_images
 from mintmark.data.records import Form, RecordWriter
 from mintmark.errors import BadInput
 from mintmark.evidence import read_report
-from mintmark.fidelity.comparison import Settings
 from mintmark.fidelity.dinov2 import Dinov2
 from mintmark.fidelity.measurements import WORDS
-from mintmark.fidelity.regions import Rules
 from tasks import ingest
 from tasks import params as sections
 from tasks.cluster import Params, run
+from tests.tasks.clustering import PARAMS, write
 
 ROOT = Path(__file__).resolve().parents[2]
-PARAMS = Params(
-    seed=0,
-    threads=1,
-    device="cpu",
-    num_clusters=None,
-    kmeans=kmeans.Recipe(starts=3, steps=20),
-    dti=training.Recipe(
-        starts=3,
-        priced_starts=0.5,
-        priced=0.6,
-        price_rate=0.025,
-        steps=60,
-        transformations=("affine",),
-        identity_steps=30,
-        plateau=0.02,
-        challenge_every=10,
-        cooldown=0.2,
-        batch_size=32,
-        learning_rate=5e-3,
-        prototype_learning_rate=2e-2,
-        restart_below=0.2,
-        restart_noise=0.02,
-        committee=2,
-        voters=3,
-        width=2,
-        num_features=8,
-        hidden=4,
-    ),
-    regions=Rules(neighbours=3, covered_from=0.5, copy_quantile=0.05, halvings=3),
-    fidelity=Settings(
-        draws=3,
-        max_records=15,
-        neighbours=3,
-        training=Recipe(steps=20, batch_size=32, learning_rate=1e-2, weight_decay=0.0, width=4),
-        inception=None,
-        dinov2=None,
-    ),
-)
 OUTPUTS = {
     "prototypes.safetensors",
     "prototypes.png",
@@ -82,26 +41,9 @@ OUTPUTS = {
 }
 
 
-def write(data_dir: Path, train: ImageSet, release: ImageSet, test: ImageSet) -> Path:
-    write_images(data_dir / "split" / "train.parquet", train)
-    write_images(data_dir / "split" / "test.parquet", test)
-    write_images(data_dir / "anonymise" / "release.parquet", release)
-    return data_dir
-
-
-@pytest.fixture
-def data_dir(tmp_path: Path, toy_images) -> Path:
-    """Three easy classes, a tenth unlabelled; the release leaves out the first class."""
-    train, fresh = toy_images(num=90, seed=0), toy_images(num=150, seed=1)
-    codes = train.codes.copy()
-    codes[::10] = -1
-    train = ImageSet(ids=train.ids, codes=codes, images=train.images, classes=train.classes)
-    return write(tmp_path / "data", train, fresh.take(fresh.codes > 0), toy_images(num=120, seed=2))
-
-
-def test_stage_writes_clusters_pictures_and_a_report(data_dir: Path):
-    run(PARAMS, data_dir)
-    folder = data_dir / "cluster"
+def test_stage_writes_clusters_pictures_and_a_report(cluster_dir: Path):
+    run(PARAMS, cluster_dir)
+    folder = cluster_dir / "cluster"
     assert {path.name for path in folder.iterdir()} == OUTPUTS
     report = read_report(folder)
     assert report["dti_accuracy"].value == 1.0
@@ -112,9 +54,9 @@ def test_stage_writes_clusters_pictures_and_a_report(data_dir: Path):
     assert metrics["clusters_covered"] == report["clusters_covered"].value
 
 
-def test_class_that_the_release_leaves_out_is_named_missed(data_dir: Path):
-    run(PARAMS, data_dir)
-    report = read_report(data_dir / "cluster")
+def test_class_that_the_release_leaves_out_is_named_missed(cluster_dir: Path):
+    run(PARAMS, cluster_dir)
+    report = read_report(cluster_dir / "cluster")
     (missed,) = report.facts["missed"]
     assert report.facts["clusters"][missed]["class"] == "class-0"
     assert report["clusters_missed"].value == 1
@@ -122,9 +64,9 @@ def test_class_that_the_release_leaves_out_is_named_missed(data_dir: Path):
     assert report["missed_when_removed"].value == 1.0
 
 
-def test_every_measure_of_likeness_stands_beside_its_floor_at_the_same_n(data_dir: Path):
-    run(PARAMS, data_dir)
-    report = read_report(data_dir / "cluster")
+def test_every_measure_of_likeness_stands_beside_its_floor_at_the_same_n(cluster_dir: Path):
+    run(PARAMS, cluster_dir)
+    report = read_report(cluster_dir / "cluster")
     for name in WORDS:
         judged, floor = report[f"trained_{name}"], report[f"trained_{name}_floor"]
         assert judged.control == floor.name
@@ -140,67 +82,67 @@ def test_every_measure_of_likeness_stands_beside_its_floor_at_the_same_n(data_di
     assert report.cost["features_gradient_steps"] == 20.0
 
 
-def test_a_release_without_a_class_lies_beyond_the_floor(data_dir: Path):
-    run(PARAMS, data_dir)
-    report = read_report(data_dir / "cluster")
+def test_a_release_without_a_class_lies_beyond_the_floor(cluster_dir: Path):
+    run(PARAMS, cluster_dir)
+    report = read_report(cluster_dir / "cluster")
     excess = report.facts["fidelity"]["trained"]["excess"]
     assert excess["frechet_distance"]["low"] > 0
     assert excess["recall"]["high"] < 0
     assert excess["coverage"]["high"] < 0
 
 
-def test_too_few_test_records_or_labels_leave_the_likeness_unmeasured_and_say_so(data_dir: Path, toy_images):
-    write_images(data_dir / "split" / "test.parquet", toy_images(num=20, seed=2))
-    run(PARAMS, data_dir)
-    few = read_report(data_dir / "cluster")["trained_frechet_distance"]
+def test_too_few_test_records_or_labels_leave_the_likeness_unmeasured_and_say_so(cluster_dir: Path, toy_images):
+    write_images(cluster_dir / "split" / "test.parquet", toy_images(num=20, seed=2))
+    run(PARAMS, cluster_dir)
+    few = read_report(cluster_dir / "cluster")["trained_frechet_distance"]
     assert (few.value, few.n) == (None, 0)
     assert few.note == "Not measured: it needs 24 fresh real and 12 released records at least."
-    train, path = read_images(data_dir / "split" / "train.parquet"), data_dir / "split" / "train.parquet"
-    write_images(data_dir / "split" / "test.parquet", toy_images(num=120, seed=2))
+    train, path = read_images(cluster_dir / "split" / "train.parquet"), cluster_dir / "split" / "train.parquet"
+    write_images(cluster_dir / "split" / "test.parquet", toy_images(num=120, seed=2))
     write_images(path, replace(train, codes=np.full(len(train), -1)))
-    run(PARAMS, data_dir)
-    none = read_report(data_dir / "cluster")["trained_recall"]
+    run(PARAMS, cluster_dir)
+    none = read_report(cluster_dir / "cluster")["trained_recall"]
     assert (none.value, none.note) == (
         None,
         "Not measured: it needs labelled training records of two classes at least.",
     )
 
 
-def test_settings_of_the_likeness_change_nothing_else(data_dir: Path):
-    run(PARAMS, data_dir)
-    before = read_report(data_dir / "cluster")
-    run(replace(PARAMS, fidelity=replace(PARAMS.fidelity, draws=2, neighbours=2)), data_dir)
-    after = read_report(data_dir / "cluster")
+def test_settings_of_the_likeness_change_nothing_else(cluster_dir: Path):
+    run(PARAMS, cluster_dir)
+    before = read_report(cluster_dir / "cluster")
+    run(replace(PARAMS, fidelity=replace(PARAMS.fidelity, draws=2, neighbours=2)), cluster_dir)
+    after = read_report(cluster_dir / "cluster")
     assert after["trained_recall"] != before["trained_recall"]
     others = [one for one in before.measurements if not one.name.startswith("trained_")]
     assert others == [one for one in after.measurements if not one.name.startswith("trained_")]
 
 
-def test_weights_of_the_user_add_the_same_measures_in_their_features(data_dir: Path, tmp_path: Path):
+def test_weights_of_the_user_add_the_same_measures_in_their_features(cluster_dir: Path, tmp_path: Path):
     network = Dinov2(width=64, depth=1, patch=56, positions=16, hidden=32, registers=0)
     generator = torch.Generator().manual_seed(0)
     weights = {name: torch.randn(one.shape, generator=generator) for name, one in network.state_dict().items()}
     save_file(weights, tmp_path / "tiny.safetensors")
-    run(replace(PARAMS, fidelity=replace(PARAMS.fidelity, dinov2=str(tmp_path / "tiny.safetensors"))), data_dir)
-    report = read_report(data_dir / "cluster")
+    run(replace(PARAMS, fidelity=replace(PARAMS.fidelity, dinov2=str(tmp_path / "tiny.safetensors"))), cluster_dir)
+    report = read_report(cluster_dir / "cluster")
     assert all(report[f"dinov2_{name}"].value is not None for name in WORDS)
     assert report.facts["fidelity"]["dinov2"]["features"] == 64
-    assert str(tmp_path) not in (data_dir / "cluster" / "report.json").read_text()
+    assert str(tmp_path) not in (cluster_dir / "cluster" / "report.json").read_text()
 
 
-def test_a_weights_file_that_is_missing_stops_the_stage_by_name(data_dir: Path, tmp_path: Path):
+def test_a_weights_file_that_is_missing_stops_the_stage_by_name(cluster_dir: Path, tmp_path: Path):
     absent = str(tmp_path / "absent.pth")
     with pytest.raises(BadInput, match=r"absent\.pth: expected a file of weights alone"):
-        run(replace(PARAMS, fidelity=replace(PARAMS.fidelity, inception=absent)), data_dir)
+        run(replace(PARAMS, fidelity=replace(PARAMS.fidelity, inception=absent)), cluster_dir)
 
 
-def test_assignments_are_those_of_the_saved_clusters(data_dir: Path):
-    run(PARAMS, data_dir)
-    clusters, facts = load_clusters(data_dir / "cluster" / "prototypes.safetensors")
-    assigned = pq.read_table(data_dir / "cluster" / "assignments.parquet").to_pandas()
+def test_assignments_are_those_of_the_saved_clusters(cluster_dir: Path):
+    run(PARAMS, cluster_dir)
+    clusters, facts = load_clusters(cluster_dir / "cluster" / "prototypes.safetensors")
+    assigned = pq.read_table(cluster_dir / "cluster" / "assignments.parquet").to_pandas()
     paths = {"train": "split/train.parquet", "test": "split/test.parquet", "release": "anonymise/release.parquet"}
     for part, path in paths.items():
-        records, rows = read_images(data_dir / path), assigned[assigned["part"] == part]
+        records, rows = read_images(cluster_dir / path), assigned[assigned["part"] == part]
         again = clusters.assign(to_unit(records.images))
         assert rows["id"].tolist() == list(records.ids)
         assert rows["cluster"].tolist() == again.clusters.tolist()
@@ -211,10 +153,10 @@ def test_assignments_are_those_of_the_saved_clusters(data_dir: Path):
     assert facts["records"] == np.bincount(train["cluster"], minlength=3).tolist()
 
 
-def test_aligned_records_are_a_data_set_that_ingest_reads_back(data_dir: Path, tmp_path: Path):
-    run(PARAMS, data_dir)
-    path = data_dir / "cluster" / "aligned.parquet"
-    written, assigned = read_images(path), pq.read_table(data_dir / "cluster" / "assignments.parquet").to_pandas()
+def test_aligned_records_are_a_data_set_that_ingest_reads_back(cluster_dir: Path, tmp_path: Path):
+    run(PARAMS, cluster_dir)
+    path = cluster_dir / "cluster" / "aligned.parquet"
+    written, assigned = read_images(path), pq.read_table(cluster_dir / "cluster" / "assignments.parquet").to_pandas()
     train = assigned[assigned["part"] == "train"]
     assert list(written.ids) == train["id"].tolist()
     assert written.codes.tolist() == train["cluster"].tolist()
@@ -229,9 +171,9 @@ def test_aligned_records_are_a_data_set_that_ingest_reads_back(data_dir: Path, t
     assert np.array_equal(again.images, written.images)
 
 
-def test_number_is_chosen_where_a_range_is_given(data_dir: Path):
-    run(replace(PARAMS, num_clusters=Range(least=2, most=4, rounds=3)), data_dir)
-    report = read_report(data_dir / "cluster")
+def test_number_is_chosen_where_a_range_is_given(cluster_dir: Path):
+    run(replace(PARAMS, num_clusters=Range(least=2, most=4, rounds=3)), cluster_dir)
+    report = read_report(cluster_dir / "cluster")
     assert report.facts["number"]["chosen"] == len(report.facts["clusters"]) == 3
     assert [one["num_clusters"] for one in report.facts["number"]["curve"]] == [2, 3, 4]
 
@@ -244,37 +186,37 @@ def test_no_number_is_invented_for_noise(tmp_path: Path):
     assert not (tmp_path / "cluster").exists()
 
 
-def test_history_holds_every_start_at_every_look(data_dir: Path):
-    run(PARAMS, data_dir)
-    history = pd.read_csv(data_dir / "cluster" / "history.csv")
+def test_history_holds_every_start_at_every_look(cluster_dir: Path):
+    run(PARAMS, cluster_dir)
+    history = pd.read_csv(cluster_dir / "cluster" / "history.csv")
     assert list(history.columns) == ["start", "step", "loss", "transformation"]
     assert history.groupby("step")["start"].apply(list).to_dict() == {step: [0, 1, 2] for step in (25, 50, 60)}
 
 
-def test_same_inputs_give_the_same_bytes(data_dir: Path):
+def test_same_inputs_give_the_same_bytes(cluster_dir: Path):
     names = sorted(OUTPUTS)
-    run(PARAMS, data_dir)
-    first = [(data_dir / "cluster" / name).read_bytes() for name in names]
-    run(PARAMS, data_dir)
-    assert [(data_dir / "cluster" / name).read_bytes() for name in names] == first
+    run(PARAMS, cluster_dir)
+    first = [(cluster_dir / "cluster" / name).read_bytes() for name in names]
+    run(PARAMS, cluster_dir)
+    assert [(cluster_dir / "cluster" / name).read_bytes() for name in names] == first
 
 
-def test_labels_play_no_part_in_the_clusters(data_dir: Path):
-    run(PARAMS, data_dir)
-    before, _ = load_clusters(data_dir / "cluster" / "prototypes.safetensors")
-    path = data_dir / "split" / "train.parquet"
+def test_labels_play_no_part_in_the_clusters(cluster_dir: Path):
+    run(PARAMS, cluster_dir)
+    before, _ = load_clusters(cluster_dir / "cluster" / "prototypes.safetensors")
+    path = cluster_dir / "split" / "train.parquet"
     train = read_images(path)
     shuffled = np.random.default_rng(0).permutation(train.codes)
     write_images(path, ImageSet(ids=train.ids, codes=shuffled, images=train.images, classes=train.classes))
-    run(PARAMS, data_dir)
-    after, _ = load_clusters(data_dir / "cluster" / "prototypes.safetensors")
+    run(PARAMS, cluster_dir)
+    after, _ = load_clusters(cluster_dir / "cluster" / "prototypes.safetensors")
     assert torch.equal(before.prototypes, after.prototypes)
 
 
-def test_report_holds_no_record(data_dir: Path):
-    run(PARAMS, data_dir)
-    text = (data_dir / "cluster" / "report.json").read_text()
-    assert not any(one in text for one in read_images(data_dir / "split" / "train.parquet").ids)
+def test_report_holds_no_record(cluster_dir: Path):
+    run(PARAMS, cluster_dir)
+    text = (cluster_dir / "cluster" / "report.json").read_text()
+    assert not any(one in text for one in read_images(cluster_dir / "split" / "train.parquet").ids)
 
 
 def test_section_of_params_yaml_is_of_this_form():

@@ -17,7 +17,8 @@ from mintmark.anomaly.screening import (
     screen_outliers,
     suspects_table,
 )
-from mintmark.anomaly.wrong_labels import Folds, plant
+from mintmark.anomaly.wrong_labels import plant
+from mintmark.classify.out_of_fold import Folds
 from mintmark.classify.training import Recipe
 from mintmark.data.images import ImageSet
 from mintmark.errors import BadInput
@@ -84,7 +85,7 @@ def test_a_blind_score_has_the_precision_of_chance(wrong, monkeypatch: pytest.Mo
     def blind(images, codes, *, num_classes, folds, seed):
         return torch.rand(len(codes), num_classes, generator=torch.Generator().manual_seed(seed % 1000))
 
-    monkeypatch.setattr(screening.wrong_labels, "out_of_fold", blind)
+    monkeypatch.setattr(screening, "out_of_fold", blind)
     many = Planting(share=0.05, draws=20, level=0.95)
     found = screen_labels(wrong[0], folds=FOLDS, planting=many, most_suspects=15, seed=0)
     assert found.planted.value == pytest.approx(0.05, abs=0.04)
@@ -92,7 +93,7 @@ def test_a_blind_score_has_the_precision_of_chance(wrong, monkeypatch: pytest.Mo
 
 def test_labels_that_are_believed_are_no_suspects(digits, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(
-        screening.wrong_labels,
+        screening,
         "out_of_fold",
         lambda images, codes, **_: torch.nn.functional.one_hot(codes, 10).float(),
     )

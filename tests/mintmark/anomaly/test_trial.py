@@ -5,10 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
-from mintmark.anomaly.trial import at_most, deal, divide, grades, set_up
+from mintmark.anomaly.trial import at_most, divide, grades, set_up
 from mintmark.data.images import ImageSet, to_bytes
 from mintmark.errors import BadInput
 
@@ -59,15 +57,6 @@ def test_the_fewest_test_records_do():
         flat_images(8), corruptions={"paste_part": 0.5, "invert": 1.0}, max_records=9, rng=np.random.default_rng(0)
     )
     assert [len(images) for images in trial.anomalies.values()] == [2, 2]
-
-
-@given(codes=st.lists(st.integers(-1, 3), max_size=60), num_parts=st.integers(1, 5), seed=st.integers(0, 9))
-def test_parts_differ_by_at_most_one_record_overall_and_in_each_class(codes: list[int], num_parts: int, seed: int):
-    labels = np.array(codes, np.int64)
-    part = deal(labels, num_parts=num_parts, rng=np.random.default_rng(seed))
-    for group in [labels >= -1, *(labels == code for code in range(-1, 4))]:
-        sizes = np.bincount(part[group], minlength=num_parts)
-        assert sizes.max() - sizes.min() <= 1
 
 
 def test_at_most_keeps_as_many_as_asked_each_class_alike_in_order():

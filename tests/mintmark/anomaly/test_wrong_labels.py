@@ -1,4 +1,4 @@
-"""Wrong labels: doubt, votes and folds against hand-computed ones, and that planted ones are found among real digits."""
+"""Wrong labels: doubt and votes against hand-computed ones, and that planted ones are found among real digits."""
 
 import math
 
@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from mintmark.anomaly import wrong_labels
 from mintmark.anomaly.screening import average_precision
-from mintmark.anomaly.wrong_labels import Folds, doubts, out_of_fold, plant, voted
+from mintmark.anomaly.wrong_labels import doubts, plant, voted
+from mintmark.classify.out_of_fold import Folds, out_of_fold
 from mintmark.classify.training import Recipe
 from mintmark.data.images import ImageSet
 from mintmark.errors import BadInput
@@ -43,33 +43,6 @@ def test_no_record_votes_for_itself():
     assert found.argmax(dim=1).tolist() == [1, 0, 0]
 
 
-def test_no_network_answers_for_a_record_that_it_was_taught_with(digits: ImageSet, monkeypatch: pytest.MonkeyPatch):
-    images, codes = digits.take(np.arange(60)).tensors()
-    taught: list[torch.Tensor] = []
-    train = wrong_labels.train_classifier
-
-    def spied(some, *arguments, **named):
-        taught.append(some)
-        return train(some, *arguments, **named)
-
-    def asked(_network, some):
-        assert not (taught[-1][:, None] == some).flatten(2).all(dim=2).any()
-        assert len(taught[-1]) + len(some) == 60
-        return torch.zeros(len(some), 10)
-
-    monkeypatch.setattr(wrong_labels, "train_classifier", spied)
-    monkeypatch.setattr(wrong_labels, "logits", asked)
-    out_of_fold(images, codes, num_classes=10, folds=FOLDS, seed=0)
-    assert len(taught) == 3
-
-
-def test_each_answer_stands_at_its_own_record(digits: ImageSet, monkeypatch: pytest.MonkeyPatch):
-    images, codes = digits.take(np.arange(60)).tensors()
-    monkeypatch.setattr(wrong_labels, "logits", lambda _network, some: some.flatten(1)[:, :10])
-    found = out_of_fold(images, codes, num_classes=10, folds=FOLDS, seed=0)
-    torch.testing.assert_close(found, images.flatten(1)[:, :10].log_softmax(dim=1))
-
-
 def test_planted_codes_differ_and_no_others_do():
     codes = np.arange(200) % 4
     given, planted = plant(codes, num_classes=4, share=0.1, rng=np.random.default_rng(0))
@@ -96,31 +69,12 @@ def test_planted_labels_of_real_digits_are_found(way: str, digits: ImageSet):
     assert average_precision(planted, doubts(beliefs, codes).double().numpy()) > 0.8
 
 
-def test_the_seed_decides_and_the_number_of_workers_does_not(digits: ImageSet):
-    images, codes = digits.take(np.arange(80)).tensors()
-    recipe = Recipe(steps=5, batch_size=16, learning_rate=1e-2, weight_decay=0.0, width=4)
-    one, two, other = (
-        out_of_fold(
-            images,
-            codes,
-            num_classes=10,
-            folds=Folds(number=2, recipe=recipe, workers=workers, threads=1),
-            seed=seed,
-        )
-        for workers, seed in ((1, 0), (2, 0), (1, 1))
-    )
-    assert torch.equal(one, two)
-    assert not torch.equal(one, other)
-
-
 def test_bad_input_is_refused():
     images, codes = torch.zeros(3, 1, 4, 4), torch.zeros(3, dtype=torch.int64)
     with pytest.raises(BadInput, match="classes: expected at least two, to doubt a label, got 1"):
         doubts(torch.zeros(3, 1), codes)
     with pytest.raises(BadInput, match="num_neighbours: expected 1 to 2, fewer than the records, got 3"):
         voted(images, codes, num_classes=2, num_neighbours=3)
-    with pytest.raises(BadInput, match="records: expected at least 3, one a fold, got 2"):
-        out_of_fold(images[:2], codes[:2], num_classes=2, folds=FOLDS, seed=0)
     rng = np.random.default_rng(0)
     with pytest.raises(BadInput, match="classes: expected at least two, to plant a wrong label, got 1"):
         plant(codes.numpy(), num_classes=1, share=0.5, rng=rng)
@@ -128,7 +82,3 @@ def test_bad_input_is_refused():
         plant(codes.numpy(), num_classes=2, share=1.0, rng=rng)
     with pytest.raises(BadInput, match="records: expected at least 2, got 1"):
         plant(codes.numpy()[:1], num_classes=2, share=0.5, rng=rng)
-    with pytest.raises(ValueError, match="number must be at least 2, got 1"):
-        Folds(number=1, recipe=RECIPE, workers=1, threads=1)
-    with pytest.raises(ValueError, match="workers must be at least 1, got 0"):
-        Folds(number=2, recipe=RECIPE, workers=0, threads=1)

@@ -4,8 +4,19 @@ import pytest
 import torch
 from matplotlib.image import imread
 
+from mintmark.cluster.clustering import Assignment
+from mintmark.cluster.kmeans import KMeans
 from mintmark.cluster.number import Stability
-from mintmark.cluster.pictures import SHOWN, Bar, Row, draw_coverage, draw_number, draw_prototypes
+from mintmark.cluster.pictures import (
+    MEMBERS,
+    SHOWN,
+    Bar,
+    Row,
+    draw_coverage,
+    draw_number,
+    draw_prototypes,
+    prototype_rows,
+)
 from mintmark.intervals import Interval
 
 
@@ -54,3 +65,17 @@ def test_no_more_clusters_are_drawn_than_anybody_looks_at(tmp_path):
     for name, num in (("most.png", SHOWN), ("more.png", SHOWN + 20)):
         draw_prototypes(tmp_path / name, rows(num), titles=("one", "all", "none"), widths=(1, 3, 2))
     assert imread(tmp_path / "more.png").shape == imread(tmp_path / "most.png").shape
+
+
+def test_each_cluster_stands_beside_the_plain_one_with_most_of_its_records():
+    dark, light = torch.full((1, 1, 6, 5), -1.0), torch.full((1, 1, 6, 5), 1.0)
+    images = torch.cat([dark.repeat(10, 1, 1, 1), light.repeat(3, 1, 1, 1)])
+    clusters, plain = (KMeans(prototypes=torch.cat(some)) for some in ((dark, light), (light, dark)))
+    found, placed = clusters.assign(images), Assignment(torch.tensor([1]), torch.tensor([0.0]))
+    table = [{"cluster": 0, "class": "night", "records": 10}, {"cluster": 1, "class": None, "records": 3}]
+    one, two = prototype_rows(table, clusters, plain, images=images, released=light, found=found, placed=placed)
+    assert (one.name, two.name) == ("cluster 0 (night)\n10 records", "cluster 1\n3 records")
+    assert [len(group) for group in one.groups] == [1, 1, MEMBERS, MEMBERS, 0]
+    assert [len(group) for group in two.groups] == [1, 1, 3, 3, 1]
+    assert all((group == -1).all() for group in one.groups)
+    assert all((group == 1).all() for group in two.groups)
