@@ -58,6 +58,8 @@ class TransformedClusters:
         self, images: Float[torch.Tensor, "n channels height width"], clusters: Int64[torch.Tensor, " n"]
     ) -> Float[torch.Tensor, "n channels height width"]:
         """Each image with what brings its cluster's prototype to it undone, so far as each transformation can be."""
+        if not len(images):  # as of a cluster without members; the encoder reads one at least
+            return images
         centred = images - self.background[:, None, None]
         columns = torch.arange(len(images), device=clusters.device)
         chosen = [one[0, clusters, columns] for one in self._offsets(centred)]
