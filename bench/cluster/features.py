@@ -2,10 +2,11 @@
 
 Every network learns from the images alone: an autoencoder, one that tells how images were turned and shifted, the
 discriminator of a generator of one class, and the alignment that clusters up to transformations learn; "neighbours" are
-places in the plane by t-SNE. Labels score and do nothing else: each clustering is its start of lowest loss. Principal components carry the features, so that the two
-methods cost the same on each; nothing was tuned on the images that are reported. The images are the same for every seed, so intervals,
-Student's over seeds, tell what the training and the starts draw, and not which images are drawn. The generator learns for few steps, so its discriminator says little
-of what a longer training would bring.
+places in the plane by t-SNE. Labels score and do nothing else: each clustering is its start of lowest loss. Principal
+components carry the features, so that the two methods cost the same on each; nothing was tuned on the images that are
+reported. These are the same for every seed, so intervals, Student's over seeds, tell what starts and trainings draw and
+not which images are drawn. The generator is small and learns for few steps: its discriminator says little of a longer
+training's.
 """
 
 from collections.abc import Callable, Mapping

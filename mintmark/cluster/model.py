@@ -66,7 +66,7 @@ class TransformedClusters:
         return undo_all(self.network.transformations, centred, chosen) + self.background[:, None, None]
 
     def _offsets(self, centred: torch.Tensor) -> Offsets:
-        return self.network.offsets(centred, stage=len(self.network.transformations))
+        return self.network.offsets(centred.contiguous(), stage=len(self.network.transformations))
 
     def _blocks(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
         return images.split(max(1, BLOCK_ELEMENTS // max(1, self.network.prototypes[0].numel())))

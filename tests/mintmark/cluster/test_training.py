@@ -137,6 +137,19 @@ def test_white_background_is_found_as_well_as_a_black_one(shifted, recipe):
     assert agreement(found.clusters[found.losses.argmin()], codes) > 0.95
 
 
+def test_colours_may_lie_together_in_memory_as_in_pictures(recipe):
+    images = torch.rand(40, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    short = replace(recipe, starts=2, steps=4, identity_steps=2)
+    apart, together = (
+        fit(images.contiguous(memory_format=layout), num_clusters=2, recipe=short, seed=0)
+        for layout in (torch.contiguous_format, torch.channels_last)
+    )
+    assert torch.equal(together.clusters, apart.clusters)
+    assert torch.equal(together.losses, apart.losses)
+    pictures = images.contiguous(memory_format=torch.channels_last)
+    assert torch.equal(together.best.align(pictures, apart.clusters[0]), apart.best.align(images, apart.clusters[0]))
+
+
 def test_runaway_learning_rate_stops_with_one_line(shifted, recipe):
     wild = replace(recipe, learning_rate=1e30, prototype_learning_rate=1e30)
     with pytest.raises(BadInput, match="loss left the finite numbers"):
