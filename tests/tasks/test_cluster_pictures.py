@@ -16,14 +16,14 @@ from tests.checkout import checkout, write_params
 pytestmark = pytest.mark.filterwarnings("ignore:module 'sre_:DeprecationWarning")  # Great Expectations imports them
 
 STAGES = ("ingest", "validate", "split", "train_gan", "generate", "anonymise", "cluster")
-NUM = 360
+NUM = 240
 
 
 @pytest.fixture(scope="module")
 def clustered(tmp_path_factory: pytest.TempPathFactory, toy_images) -> Path:
     """The folder data/ after the stages up to the clusters."""
     pictures = tmp_path_factory.mktemp("pictures")
-    records = toy_images(num=NUM, size=12, channels=3)
+    records = toy_images(num=NUM, channels=3)
     for row, (image, code) in enumerate(zip(records.images, records.codes, strict=True)):
         path = pictures / records.classes[code] / f"{row}.png"
         path.parent.mkdir(exist_ok=True)
@@ -41,7 +41,7 @@ def test_pictures_become_clusters_that_agree_with_their_folders(clustered: Path)
         read_report(clustered / "cluster"),
         load_clusters(clustered / "cluster/prototypes.safetensors"),
     )
-    assert clusters.prototypes.shape == (3, 3, 12, 12)
+    assert clusters.prototypes.shape == (3, 3, 8, 8)
     assert sorted(facts["classes"]) == ["class-0", "class-1", "class-2"]
     assert report["kmeans_accuracy"].value == 1.0
     assert (report["dti_accuracy"].value or 0.0) > 0.9
