@@ -1,6 +1,6 @@
 """How well clusters agree with classes that they never saw, in one JSON line.
 
-python -m bench.cluster --data folder           all cases; the folder holds mnist/ as idx files
+python -m bench.cluster --data folder           all cases; the folder holds mnist/ and fashion-mnist/ as idx files
 python -m bench.cluster --data folder --quick   with tiny recipes: proves that it runs
 """
 

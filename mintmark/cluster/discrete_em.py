@@ -200,6 +200,6 @@ def _settle(
 def _begin(frames: torch.Tensor, *, num_clusters: int, recipe: Recipe, seed: int) -> Mixture:
     rng, points = torch.Generator().manual_seed(seed), frames.flatten(1)
     means = spread(points, num_clusters=num_clusters, starts=recipe.starts, rng=rng)
-    variance = points.var(dim=0).mean().clamp(min=recipe.smallest_deviation**2)
+    variance = points.var(dim=0, correction=0).mean().clamp(min=recipe.smallest_deviation**2)
     weights = means.new_full((recipe.starts, num_clusters), 1 / num_clusters)
     return Mixture(weights, means, variance.expand_as(means).clone())

@@ -58,13 +58,15 @@ class TransformedClusters:
         self, images: Float[torch.Tensor, "n channels height width"], clusters: Int64[torch.Tensor, " n"]
     ) -> Float[torch.Tensor, "n channels height width"]:
         """Each image with what brings its cluster's prototype to it undone, so far as each transformation can be."""
+        if not len(images):  # as of a cluster without members; the encoder reads one at least
+            return images
         centred = images - self.background[:, None, None]
         columns = torch.arange(len(images), device=clusters.device)
         chosen = [one[0, clusters, columns] for one in self._offsets(centred)]
         return undo_all(self.network.transformations, centred, chosen) + self.background[:, None, None]
 
     def _offsets(self, centred: torch.Tensor) -> Offsets:
-        return self.network.offsets(centred, stage=len(self.network.transformations))
+        return self.network.offsets(centred.contiguous(), stage=len(self.network.transformations))
 
     def _blocks(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
         return images.split(max(1, BLOCK_ELEMENTS // max(1, self.network.prototypes[0].numel())))

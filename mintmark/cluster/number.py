@@ -145,13 +145,13 @@ def agreement(
 def cloud(images: Images, *, rng: np.random.Generator) -> Images:
     """As many normal draws with the mean and covariance of the images: alike but for their clusters.
 
-    A draw is the mean and a combination of all centred images with independent normal weights, so that no covariance
-    matrix is made.
+    A draw is the mean and a combination with independent normal weights of the rows of R, where the centred images are QR:
+    so R'R is their covariance but for their number, and R has no more rows than images have pixels.
     """
     middle = images.flatten(1).mean(dim=0)
-    centred = images.flatten(1) - middle
-    weights = torch.from_numpy(rng.standard_normal((len(images), len(images)))).to(centred)
-    return (middle + weights @ centred / len(images) ** 0.5).view_as(images)
+    _, root = torch.linalg.qr(images.flatten(1) - middle, mode="r")
+    weights = torch.from_numpy(rng.standard_normal((len(images), len(root)))).to(root)
+    return (middle + weights @ root / len(images) ** 0.5).view_as(images)
 
 
 def exceedance(agreements: Float[np.ndarray, "sets numbers"]) -> float:

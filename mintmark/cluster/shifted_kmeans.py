@@ -56,9 +56,9 @@ class ShiftedKMeans:
     ) -> Float[torch.Tensor, "n channels height width"]:
         """Each image moved back to where its mean lies nearest."""
         frames, moved = self._frames(images), torch.empty_like(images)
-        for cluster, mean in enumerate(self.means):
+        for cluster in clusters.unique().tolist():
             rows = torch.nonzero(clusters == cluster)[:, 0]
-            found = _nearest(frames[rows], mean[None, None], self.shifts)
+            found = _nearest(frames[rows], self.means[cluster, None][None], self.shifts)
             moved[rows] = self.shifts.crop(self.shifts.move_back(frames[rows], found.shifts[0])).to(images.dtype)
         return moved + self.background[:, None, None]
 

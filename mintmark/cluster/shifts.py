@@ -19,12 +19,16 @@ class Shifts:
     Attributes:
         height: Of the images; of one row, only translations to the left and right are made.
         width: Of the images.
-        farthest: In pixels.
+        farthest: In pixels; not negative.
     """
 
     height: int
     width: int
     farthest: int
+
+    def __post_init__(self) -> None:
+        if self.farthest < 0:
+            raise ValueError(f"farthest must not be negative, got {self.farthest}")
 
     @property
     def reach(self) -> tuple[int, int]:

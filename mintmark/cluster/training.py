@@ -136,7 +136,7 @@ def train(
     require_finite(images)
     require_distinct(images, num_clusters=num_clusters)
     rng = torch.Generator().manual_seed(seed)
-    centred = images - background_of(images)[:, None, None]
+    centred = (images - background_of(images)[:, None, None]).contiguous()  # the colours of a picture lie together
     network = begin(centred, num_clusters=num_clusters, recipe=recipe, rng=rng)
     yield from learn(network, centred, recipe=recipe, rng=rng)
 

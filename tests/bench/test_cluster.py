@@ -105,7 +105,7 @@ def test_growth_is_told_for_every_size(data: Path):
     done = run("--case", "growth", "--quick", "--data", str(data))
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])["details"]["growth"]
-    assert len(found) == 4
+    assert len(found) == 5
     assert all(second > 0 for one in found.values() for second in one["seconds"])
 
 

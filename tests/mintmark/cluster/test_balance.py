@@ -1,5 +1,7 @@
 """Prices by hand, and restarts that copy the optimiser's moments instead of sharing them."""
 
+import copy
+
 import pytest
 import torch
 
@@ -42,15 +44,23 @@ def test_small_cluster_becomes_a_copy_of_the_largest_with_its_moments(trained):
             assert not torch.equal(slot[1, 1], slot[1, 0])
 
 
-def test_copied_moments_are_not_aliased(trained):
+def test_the_largest_learns_on_as_if_none_had_been_made_of_it(trained):
     network, optimiser = trained
-    restart(network, optimiser, [[50, 1, 49], [30, 30, 30]])
+    alone = copy.deepcopy(network)
+    control = torch.optim.Adam(alone.parameters(), lr=0.1)
+    control.load_state_dict(copy.deepcopy(optimiser.state_dict()))
+    restart(network, optimiser, [[50, 1, 49], [30, 30, 30]], noise=0.1)
+    for mine, theirs in zip(network.parameters(), alone.parameters(), strict=True):
+        theirs.grad = torch.ones_like(theirs)
+        mine.grad = torch.ones_like(mine)
     for parameter in network.per_cluster():
-        for name in ("exp_avg", "exp_avg_sq"):
-            moments = optimiser.state[parameter][name]
-            before = moments[0, 0].clone()
-            moments[0, 1] += 1.0
-            assert torch.equal(moments[0, 0], before)
+        parameter.grad[0, 1] = -50.0  # the copy is pulled elsewhere
+    for _ in range(3):
+        optimiser.step()
+        control.step()
+    for mine, theirs in zip(network.per_cluster(), alone.per_cluster(), strict=True):
+        assert torch.equal(mine[0, 0], theirs[0, 0])
+        assert not torch.equal(mine[0, 1], mine[0, 0])
 
 
 def test_noise_parts_the_copy_from_the_largest(trained):

@@ -94,6 +94,32 @@ def test_a_challenger_takes_the_place_of_the_worst_and_wins_by_its_loss(images):
     assert losses(network, images)[pairs[0][1]] == after[pairs[0][1]]
 
 
+def test_a_challenger_has_the_moments_of_its_start_as_its_own(images):
+    network, rng = stuck(images, starts=2), torch.Generator().manual_seed(3)
+    optimiser = torch.optim.Adam(network.parameters(), lr=0.0)
+    for parameter in network.parameters():
+        parameter.grad = torch.rand(parameter.shape, generator=rng) + 0.1
+    optimiser.step()
+    challenges = Challenges(network, optimiser, images)
+    challenges.round(stage=0)
+    ((start, challenger),) = challenges.pairs
+    moved = (network.prototypes[challenger] != network.prototypes[start]).flatten(1).any(dim=1)
+    assert moved.sum() == 2
+    assert optimiser.state[network.prototypes]["exp_avg"][challenger, moved].abs().sum() == 0
+    for parameter in network.parameters():
+        for name in ("exp_avg", "exp_avg_sq"):
+            moments = optimiser.state[parameter][name].chunk(2)
+            if parameter is network.prototypes:
+                assert torch.equal(moments[challenger][0, ~moved], moments[start][0, ~moved])
+            elif all(parameter is not one for one in network.per_cluster()):
+                assert torch.equal(moments[challenger], moments[start])
+            else:
+                assert torch.equal(moments[challenger][0, ~moved], moments[start][0, ~moved])
+            before = moments[start].clone()
+            moments[challenger].add_(1.0)
+            assert torch.equal(moments[start], before)
+
+
 def test_one_start_has_no_challenger(images):
     network = stuck(images, starts=1)
     before = [parameter.clone() for parameter in network.parameters()]

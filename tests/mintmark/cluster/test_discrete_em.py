@@ -123,6 +123,14 @@ def test_emptied_component_takes_the_image_that_is_explained_worst():
     assert improved.means[0, 1].tolist() == [5.0] * 4
 
 
+def test_one_image_is_a_cluster_of_its_own():
+    image = torch.rand(1, 1, 3, 3, generator=torch.Generator().manual_seed(0))
+    found = fit(image, num_clusters=1, recipe=replace(RECIPE, farthest=0, starts=1), seed=0)
+    assert torch.allclose(found.best.prototypes, image)
+    # At its mean, every pixel as narrow as may be.
+    assert found.losses.item() == pytest.approx(np.log(2 * np.pi * RECIPE.smallest_deviation**2) / 2)
+
+
 def test_best_is_the_likeliest_start_and_assigns_as_it_was_fitted(seen):
     found = fit(seen, num_clusters=4, recipe=replace(RECIPE, farthest=1, steps=5), seed=0)
     assert torch.equal(found.best.assign(seen).clusters, found.clusters[found.losses.argmin()])

@@ -86,6 +86,11 @@ def test_assigning_in_blocks_changes_nothing(monkeypatch):
     assert torch.allclose(parts.distances, whole.distances, atol=1e-6)
 
 
+def test_no_images_are_aligned_to_none():
+    aligned = make(images(2)).align(images(0), torch.zeros(0, dtype=torch.int64))
+    assert aligned.shape == (0, 1, SIDE, SIDE)
+
+
 def test_align_undoes_the_shift_that_the_cluster_predicts():
     prototype = torch.zeros(1, 1, SIDE, SIDE)
     prototype[0, 0, 3:5, 3:5] = 1.0  # above the background of -1

@@ -1,6 +1,7 @@
 """The number of clusters: found where it is known, and none where there are none."""
 
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -72,6 +73,24 @@ def test_a_cloud_has_the_mean_and_covariance_of_the_images_and_no_clusters():
     assert drawn.shape == images.shape
     assert (many.mean(dim=0) - images.mean(dim=0)).abs().max() < 0.1
     assert (many.flatten(1).T.cov() - images.flatten(1).T.cov()).abs().max() < 0.15
+
+
+def test_a_cloud_of_few_images_lies_where_they_do():
+    images = blobs(2, seed=0)[:3]
+    drawn, middle = cloud(images, rng=np.random.default_rng(0)).flatten(1), images.flatten(1).mean(dim=0)
+    basis, _ = torch.linalg.qr((images.flatten(1) - middle)[:2].T)
+    assert torch.allclose((drawn - middle) @ basis @ basis.T, drawn - middle, atol=1e-5)
+
+
+def test_memory_of_a_cloud_grows_with_the_number_of_images_and_not_with_its_square():
+    images = torch.rand(4000, 1, 2, 2, generator=torch.Generator().manual_seed(0))
+    tracemalloc.start()
+    try:
+        cloud(images, rng=np.random.default_rng(0))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 10 * 8 * images.numel()
 
 
 def test_equal_seeds_choose_alike():

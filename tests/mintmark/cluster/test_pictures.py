@@ -16,6 +16,7 @@ from mintmark.cluster.pictures import (
     draw_number,
     draw_prototypes,
     prototype_rows,
+    some_members,
 )
 from mintmark.intervals import Interval
 
@@ -79,3 +80,36 @@ def test_each_cluster_stands_beside_the_plain_one_with_most_of_its_records():
     assert [len(group) for group in two.groups] == [1, 1, 3, 3, 1]
     assert all((group == -1).all() for group in one.groups)
     assert all((group == 1).all() for group in two.groups)
+
+
+def test_the_least_covered_are_drawn_where_there_are_too_many(tmp_path, monkeypatch):
+    monkeypatch.setattr("mintmark.cluster.pictures.SHOWN", 2)
+    prototype = torch.zeros(1, 6, 5)
+    some = [
+        Bar(
+            name=f"{value}",
+            prototype=prototype,
+            coverage=Interval(value, value - 0.1, value + 0.05),
+            floor=0.9,
+            matched=0.8,
+            status="covered",
+        )
+        for value in (0.5, 0.9, 0.3)
+    ]
+    draw_coverage(tmp_path / "all.png", some, covered_from=0.5)
+    draw_coverage(tmp_path / "least.png", [some[0], some[2]], covered_from=0.5)
+    assert (tmp_path / "all.png").read_bytes() == (tmp_path / "least.png").read_bytes()
+
+
+def test_the_number_is_drawn_beside_the_highest_cloud(tmp_path):
+    low, high = ([Stability(k, Interval(0.8, 0.7, 0.9), 0.2, highest) for k in (2, 3)] for highest in (0.3, 0.6))
+    draw_number(tmp_path / "low.png", low, taken=3)
+    draw_number(tmp_path / "high.png", high, taken=3)
+    assert (tmp_path / "low.png").read_bytes() != (tmp_path / "high.png").read_bytes()
+
+
+def test_members_are_shown_from_the_nearest_to_the_farthest():
+    found = Assignment(torch.tensor([0, 1, 1, 1, 1, 1, 0]), torch.tensor([0.0, 5.0, 1.0, 3.0, 2.0, 4.0, 9.0]))
+    assert some_members(found, 1, num=3).tolist() == [2, 3, 1]
+    assert some_members(found, 0, num=3).tolist() == [0, 6]
+    assert some_members(found, 2, num=3).tolist() == []

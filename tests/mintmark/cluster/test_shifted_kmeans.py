@@ -76,6 +76,13 @@ def test_aligned_series_lie_where_their_prototype_does():
     assert after < 0.2 * before
 
 
+def test_images_are_aligned_though_a_cluster_has_none_of_them():
+    drawn, _ = series()
+    best = fit(drawn, num_clusters=3, farthest=4, recipe=RECIPE, seed=0).best
+    clusters = best.assign(drawn).clusters
+    assert torch.allclose(best.align(drawn[:1], clusters[:1]), best.align(drawn, clusters)[:1])
+
+
 def test_without_translations_it_is_plain_k_means(digits):
     images, _ = digits.take(np.arange(150)).tensors()
     ours = fit(images, num_clusters=5, farthest=0, recipe=RECIPE, seed=0)
@@ -86,3 +93,8 @@ def test_without_translations_it_is_plain_k_means(digits):
 def test_fewer_series_than_clusters_are_refused():
     with pytest.raises(BadInput, match="at least 3 records"):
         fit(torch.rand(2, 1, 1, 9), num_clusters=3, farthest=2, recipe=RECIPE, seed=0)
+
+
+def test_translations_by_less_than_nothing_are_refused():
+    with pytest.raises(ValueError, match="farthest must not be negative, got -1"):
+        fit(torch.rand(5, 1, 1, 9), num_clusters=3, farthest=-1, recipe=RECIPE, seed=0)

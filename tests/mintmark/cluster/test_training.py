@@ -1,13 +1,15 @@
 """What the fit finds where pixels fail, its curriculum, its determinism and its refusals."""
 
 from dataclasses import replace
-from itertools import islice
+from itertools import islice, pairwise
 
 import numpy as np
 import pytest
 import torch
 
 from mintmark.cluster import kmeans
+from mintmark.cluster.challenge import Challenges
+from mintmark.cluster.dti import DTI
 from mintmark.cluster.scores import accuracy, contingency
 from mintmark.cluster.training import CHECK_EVERY, fit, train
 from mintmark.errors import BadInput
@@ -131,10 +133,76 @@ def test_prices_even_out_clusters_only_where_charged(digits, recipe):
     assert spread[1.0] < 0.8 * spread[0.0]
 
 
+def test_prices_are_lifted_before_the_end_and_paid_by_some_starts_alone(shifted, recipe, monkeypatch):
+    asked, losses = [], DTI.losses
+
+    def recorded(network, images, *, stage, prices):
+        asked.append(prices.abs().sum(dim=1) > 0)
+        return losses(network, images, stage=stage, prices=prices)
+
+    monkeypatch.setattr(DTI, "losses", recorded)
+    charged = replace(recipe, starts=4, steps=20, priced_starts=0.5, priced=0.6)
+    list(train(shifted[0], num_clusters=3, recipe=charged, seed=0))
+    paid = torch.stack(asked)
+    assert paid[1:13, :2].all()  # 12 steps: each pays what the one before has made of the prices
+    assert not paid[13:].any()
+    assert not paid[:, 2:].any()
+
+
+def test_prototypes_move_a_tenth_as_fast_at_the_end(shifted, recipe):
+    patient = replace(recipe, starts=2, steps=24, cooldown=0.5, identity_steps=100, plateau=0.0)
+    seen = [
+        step.network.prototypes.detach().clone() for step in train(shifted[0], num_clusters=2, recipe=patient, seed=0)
+    ]
+    moved = [(after - before).abs().max().item() for before, after in pairwise(seen)]
+    assert max(moved[12:]) < 0.2 * min(moved[:10])
+
+
+def test_no_cluster_is_restarted_at_the_end(shifted, recipe):
+    strict = replace(recipe, starts=3, steps=4 * CHECK_EVERY, cooldown=0.5, restart_below=1.0)
+    steps = train(shifted[0], num_clusters=4, recipe=strict, seed=0)
+    assert [step.number for step in steps if step.restarts] == [CHECK_EVERY, 2 * CHECK_EVERY]
+
+
+@pytest.mark.parametrize(("priced", "identity_steps", "first"), [(0.5, 5, 20), (0.1, 25, 28)])
+def test_challenges_wait_for_prices_and_transformations_and_end_before_the_lower_rates(
+    shifted, recipe, monkeypatch, priced, identity_steps, first
+):
+    rounds = []
+    monkeypatch.setattr(Challenges, "round", lambda _, *, stage: rounds.append(stage) or 0)
+    challenged = replace(
+        recipe,
+        starts=2,
+        steps=40,
+        cooldown=0.1,
+        challenge_every=4,
+        plateau=0.0,
+        priced=priced,
+        identity_steps=identity_steps,
+    )
+    seen = [(step.number, len(rounds)) for step in train(shifted[0], num_clusters=2, recipe=challenged, seed=0)]
+    held = [number for (number, after), (_, before) in zip(seen, [(0, 0), *seen], strict=False) if after > before]
+    assert held == list(range(first, 36, 4))
+    assert set(rounds) == {1}
+
+
 def test_white_background_is_found_as_well_as_a_black_one(shifted, recipe):
     images, codes = shifted
     found = fit(-images, num_clusters=2, recipe=recipe, seed=0)
     assert agreement(found.clusters[found.losses.argmin()], codes) > 0.95
+
+
+def test_colours_may_lie_together_in_memory_as_in_pictures(recipe):
+    images = torch.rand(40, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    short = replace(recipe, starts=2, steps=4, identity_steps=2)
+    apart, together = (
+        fit(images.contiguous(memory_format=layout), num_clusters=2, recipe=short, seed=0)
+        for layout in (torch.contiguous_format, torch.channels_last)
+    )
+    assert torch.equal(together.clusters, apart.clusters)
+    assert torch.equal(together.losses, apart.losses)
+    pictures = images.contiguous(memory_format=torch.channels_last)
+    assert torch.equal(together.best.align(pictures, apart.clusters[0]), apart.best.align(images, apart.clusters[0]))
 
 
 def test_runaway_learning_rate_stops_with_one_line(shifted, recipe):

@@ -41,3 +41,11 @@ def test_places_of_the_inverse_undo_the_places(seed):
     as_offsets = (inverse / inverse[2, 2] - torch.eye(3, dtype=torch.float64)).flatten()[:8]
     expected = Projective().apply(image[:, None], as_offsets.view(1, 1, 8))[:, 0]
     assert torch.allclose(Projective().undo(image, offsets[None]), expected, atol=1e-10)
+
+
+def test_a_collapsed_one_is_undone_no_further_than_allowed():
+    flat = torch.tensor([[-1.0, 0, 0, 0, 0, 0, 0, 0]]).double()  # every x is read at 0
+    undone = Projective().undo(seeded(1, 1, 3, 3) + 1, flat)
+    expected = torch.zeros(3, 3, dtype=torch.float64)
+    expected[:, 1] = (seeded(1, 1, 3, 3) + 1)[0, 0, 1, 1]  # x at x / SMALLEST_DETERMINANT, y at 0
+    assert torch.allclose(undone[0, 0], expected)

@@ -33,6 +33,14 @@ def test_offsets_of_an_affine_transformation_give_that_transformation():
     assert torch.allclose(ThinPlateSpline().apply(image, offsets), Affine().apply(image, affine), atol=1e-9)
 
 
+def test_undoing_is_exact_where_the_inverse_stays_within_the_image():
+    affine = torch.tensor([[0.3, 0.1, 0.05, -0.1, 0.4, 0.02]], dtype=torch.float64)  # reads farther out than it shows
+    points = torch.cat([control_points(), torch.ones(1, 16, dtype=torch.float64)])
+    image = seeded(1, 2, 8, 9, seed=4)
+    undone = ThinPlateSpline().undo(image, (affine.view(2, 3) @ points).view(1, 32))
+    assert torch.allclose(undone, Affine().undo(image, affine), atol=1e-6)
+
+
 def test_single_precision_keeps_the_identity():
     pixels = centres(28, 28, like=torch.zeros(1))[:2]
     assert _displacement(pixels, torch.zeros(4, 32)).abs().max() == 0
