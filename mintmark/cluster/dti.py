@@ -18,7 +18,7 @@ from mintmark.transformations.sequence import apply_all, named
 Offsets = tuple[Float[torch.Tensor, "starts k n _"], ...]  # of the first transformations of a sequence
 
 LARGE = 16  # side from which an image is large: half of its rows and columns tell which cluster is nearest
-PLACES = 4  # the encoder's features keep a 4x4 grid of places: where a stroke lies is what it must tell
+PLACES = 4  # the encoder's features keep a 4x4 grid of places: where a stroke lies is what it must tell; a series' 1x16
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,7 +99,8 @@ class DTI(nn.Module):
         starts, num, stride = self.num_starts, len(images), 2 if min(images.shape[2:]) >= LARGE else 1
         maps = functional.relu(functional.conv2d(images, self.first_weight, self.first_bias, stride, padding=1))
         maps = functional.conv2d(maps, self.second_weight, self.second_bias, 2, padding=1, groups=starts)
-        maps = functional.adaptive_avg_pool2d(functional.relu(maps), PLACES)
+        places = (1, PLACES**2) if images.shape[2] == 1 else (PLACES, PLACES)
+        maps = functional.adaptive_avg_pool2d(functional.relu(maps), places)
         read = maps.view(num, starts, -1).transpose(0, 1)
         features = functional.relu(torch.baddbmm(self.features_bias, read, self.features_weight.transpose(1, 2)))
         # All of a start's heads in one product, (S, n, K * hidden), then apart again.

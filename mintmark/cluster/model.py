@@ -71,10 +71,14 @@ class TransformedClusters:
 
 
 def background_of(images: Float[torch.Tensor, "n channels height width"]) -> Float[torch.Tensor, " channels"]:
-    """Each channel's median over the frame of all images: what most likely lies outside them."""
-    frame = torch.cat(
-        [images[:, :, 0], images[:, :, -1], images[:, :, :, 0], images[:, :, :, -1]], dim=2
-    )  # (n, channels, 2 * (height + width))
+    """Each channel's median over the frame of all images: what most likely lies outside them.
+
+    Nothing lies above or below a series, an image of one row: its frame is its two ends.
+    """
+    sides = [images[:, :, :, 0], images[:, :, :, -1]]
+    if images.shape[2] > 1:
+        sides = [images[:, :, 0], images[:, :, -1], *sides]
+    frame = torch.cat(sides, dim=2)  # (n, channels, 2 * (height + width))
     return frame.transpose(0, 1).flatten(1).median(dim=1).values
 
 
