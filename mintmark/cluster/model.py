@@ -59,9 +59,17 @@ class TransformedClusters:
     ) -> Float[torch.Tensor, "n channels height width"]:
         """Each image with what brings its cluster's prototype to it undone, so far as each transformation can be."""
         centred = images - self.background[:, None, None]
+        undone = undo_all(self.network.transformations, centred, self.offsets(images, clusters))
+        return undone + self.background[:, None, None]
+
+    @torch.no_grad()
+    def offsets(
+        self, images: Float[torch.Tensor, "n channels height width"], clusters: Int64[torch.Tensor, " n"]
+    ) -> tuple[Float[torch.Tensor, "n _"], ...]:
+        """What tells the transformations that bring each image's cluster's prototype to it."""
         columns = torch.arange(len(images), device=clusters.device)
-        chosen = [one[0, clusters, columns] for one in self._offsets(centred)]
-        return undo_all(self.network.transformations, centred, chosen) + self.background[:, None, None]
+        centred = images - self.background[:, None, None]
+        return tuple(one[0, clusters, columns] for one in self._offsets(centred))
 
     def _offsets(self, centred: torch.Tensor) -> Offsets:
         return self.network.offsets(centred, stage=len(self.network.transformations))

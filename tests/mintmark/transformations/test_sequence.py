@@ -9,8 +9,12 @@ from mintmark.transformations.grids import centres, read_each
 from mintmark.transformations.sequence import KNOWN, Warp, apply_all, named, undo_all
 
 SIZE = {
-    **{"affine": 0.1, "projective": 0.05, "thin_plate_spline": 0.02, "time_warp": 0.1},
-    **{"colour": 0.3, "morphological": 0.5},
+    "affine": 0.1,
+    "projective": 0.05,
+    "thin_plate_spline": 0.02,
+    "time_warp": 0.1,
+    "colour": 0.3,
+    "morphological": 0.5,
 }
 
 
