@@ -216,6 +216,14 @@ def _tell(records: Records, report: Report, table: pd.DataFrame, out: Path) -> N
         print(f"against {report['nmi'].n} labels: {', '.join(words)}; by chance {report['chance_accuracy'].value:.3f}")
 
 
+def _number(text: str) -> int | None:
+    if text == "auto":
+        return None
+    if not text.isdecimal():
+        raise BadInput(f"--clusters: expected auto or a number, got {text!r}")
+    return int(text)
+
+
 def main(
     *,
     records: Annotated[Path, typer.Argument(help="A record file, such as data/split/train.parquet.")],
@@ -230,12 +238,14 @@ def main(
 ) -> None:
     """Cluster records, and show what is typical of each cluster."""
     try:
-        if clusters_ != "auto" and not clusters_.isdecimal():
-            raise BadInput(f"--clusters: expected auto or a number, got {clusters_!r}")
-        number = None if clusters_ == "auto" else int(clusters_)
-        chosen = None if method is None else method.value
         asked = Asked(
-            num_clusters=number, most=most, method=chosen, shift=shift, alike=alike, drop=tuple(drop or ()), seed=seed
+            num_clusters=_number(clusters_),
+            most=most,
+            method=None if method is None else method.value,
+            shift=shift,
+            alike=alike,
+            drop=tuple(drop or ()),
+            seed=seed,
         )
         clusters(records, out, asked)
     except (BadInput, OSError) as error:

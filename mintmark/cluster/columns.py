@@ -1,10 +1,10 @@
-"""A table's columns as points: two records whose numbers differ by a standard deviation are as far apart as two of
-different categories.
+"""A table's columns as points.
 
-A number is standardised by its column's mean and standard deviation, and held within `FARTHEST` of them, so that no
-single value makes a cluster. Where it is missing it is taken for the median, and a column of its own says so. A category
-is one column a value, of 0 and the root of a half; a missing one is a category as well. Columns that tell no records
-apart, or every record from every other, are left out. Knows nothing of clusters.
+Two records whose numbers differ by a standard deviation are as far apart as two of different categories. A number is
+standardised by its column's mean and standard deviation, and held within `FARTHEST` of them, so that no single value
+makes a cluster. Where it is missing it is taken for the median, and a column of its own says so. A category is one
+column a value, of 0 and the root of a half; a missing one is a category as well. Columns that tell no records apart, or
+every record from every other, are left out. Knows nothing of clusters.
 """
 
 from collections.abc import Collection
@@ -31,12 +31,12 @@ class Column:
     Attributes:
         name: As in the table.
         categories: Its values in the order of their codes; None for numbers.
-        values: Numbers, NaN where missing, or codes of categories.
+        numbers: The column's own, NaN where missing, or codes of categories.
     """
 
     name: str
     categories: tuple[str, ...] | None
-    values: Float64[np.ndarray, " n"]
+    numbers: Float64[np.ndarray, " n"]
 
 
 class Points(NamedTuple):
@@ -92,32 +92,32 @@ def _column(name: str, values: pa.ChunkedArray) -> Column:
         endless = int(np.isinf(numbers).sum())
         if endless:
             raise BadInput(f"column {name!r}: expected finite numbers, got {endless} infinite ones")
-        return Column(name=name, categories=None, values=numbers)
+        return Column(name=name, categories=None, numbers=numbers)
     words = [MISSING if value is None else str(value) for value in values.to_pylist()]
     categories, codes = np.unique(np.array(words, dtype=object).astype(str), return_inverse=True)
-    return Column(name=name, categories=tuple(categories.tolist()), values=codes.astype(np.float64))
+    return Column(name=name, categories=tuple(categories.tolist()), numbers=codes.astype(np.float64))
 
 
 def _reason_to_leave_out(column: Column) -> str | None:
     if column.categories is None:
-        known = column.values[~np.isnan(column.values)]
+        known = column.numbers[~np.isnan(column.numbers)]
         if not len(known):
             return "no value"
-        return "one value throughout" if len(known) == len(column.values) and np.ptp(known) == 0 else None
+        return "one value throughout" if len(known) == len(column.numbers) and np.ptp(known) == 0 else None
     num = len(column.categories)
     if num == 1:
         return "one value throughout"
-    if num > MOST_CATEGORIES or num == len(column.values):
+    if num > MOST_CATEGORIES or num == len(column.numbers):
         return f"{num} different values, which are no categories"
     return None
 
 
 def _features(column: Column) -> Float64[np.ndarray, "n features"]:
     if column.categories is not None:
-        return np.sqrt(0.5) * (column.values[:, None] == np.arange(len(column.categories)))
-    missing = np.isnan(column.values)
-    known = column.values[~missing]
-    filled = np.where(missing, np.median(known), column.values)
+        return np.sqrt(0.5) * (column.numbers[:, None] == np.arange(len(column.categories)))
+    missing = np.isnan(column.numbers)
+    known = column.numbers[~missing]
+    filled = np.where(missing, np.median(known), column.numbers)
     deviations = (filled - known.mean()) / max(known.std(), np.finfo(float).tiny)
     features = [deviations.clip(-FARTHEST, FARTHEST)]
     return np.stack([*features, missing.astype(np.float64)] if missing.any() else features, axis=1)

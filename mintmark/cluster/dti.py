@@ -101,7 +101,7 @@ class DTI(nn.Module):
         maps = functional.conv2d(maps, self.second_weight, self.second_bias, 2, padding=1, groups=starts)
         places = (1, PLACES**2) if images.shape[2] == 1 else (PLACES, PLACES)
         maps = functional.adaptive_avg_pool2d(functional.relu(maps), places)
-        read = maps.view(num, starts, -1).transpose(0, 1)
+        read = maps.reshape(num, starts, -1).transpose(0, 1)  # a convolution of one row may lie otherwise in memory
         features = functional.relu(torch.baddbmm(self.features_bias, read, self.features_weight.transpose(1, 2)))
         # All of a start's heads in one product, (S, n, K * hidden), then apart again.
         hidden = torch.bmm(features, self.hidden_weight.flatten(1, 2).transpose(1, 2))

@@ -16,6 +16,7 @@ from mintmark.cluster.columns import Column
 from mintmark.cluster.pictures import SHOWN
 from mintmark.files import whole_file
 
+FULL = 1.5  # difference that has the fullest colour
 LONGEST = 18  # letters of a category that a picture shows
 
 
@@ -48,16 +49,15 @@ def draw_profiles(path: Path, table: pd.DataFrame, *, names: Sequence[str]) -> N
         table: Of `profiles`; at most `SHOWN` clusters and columns are drawn, of the columns those that differ most.
         names: What to call each cluster.
     """
-    differences = table.pivot_table(index="cluster", columns="column", values="difference", sort=False)
-    spread = differences.abs().max()
-    columns = spread.sort_values(ascending=False, kind="stable").index[:SHOWN]
-    columns = [one for one in differences.columns if one in set(columns)]
+    differences = table.pivot_table(index="cluster", columns="column", values="difference")
+    differing = differences.abs().max().sort_values(ascending=False, kind="stable").index[:SHOWN]
+    columns = [one for one in table["column"].unique() if one in differing]
     differences = differences.loc[differences.index[:SHOWN], columns]
     texts = table.set_index(["cluster", "column"])
     height, width = differences.shape
     figure = Figure(figsize=(1.35 * width + 2.2, 0.5 * height + 1.2), dpi=110)
     axes = figure.add_subplot()
-    axes.imshow(differences.to_numpy(), cmap="RdBu_r", vmin=-1.5, vmax=1.5, aspect="auto", alpha=0.8)
+    axes.imshow(differences.to_numpy(), cmap="RdBu_r", vmin=-FULL, vmax=FULL, aspect="auto", alpha=0.6)
     for row, cluster in enumerate(differences.index):
         for place, column in enumerate(columns):
             axes.text(place, row, _words(texts.loc[(cluster, column)]), ha="center", va="center", fontsize=7)
@@ -75,13 +75,13 @@ def _typical(column: Column, mine: np.ndarray) -> dict[str, str | float | None]:
     if column.categories is not None:
         counts, whole = (
             np.bincount(values.astype(np.int64), minlength=len(column.categories))
-            for values in (column.values[mine], column.values)
+            for values in (column.numbers[mine], column.numbers)
         )
         most = int(counts.argmax())
         share, of_all = counts[most] / counts.sum(), whole[most] / whole.sum()
         return {"typical": column.categories[most], "share": share, "whole": of_all, "difference": share - of_all}
-    known = column.values[mine & ~np.isnan(column.values)]
-    of_all, deviation = np.nanmean(column.values), np.nanstd(column.values)
+    known = column.numbers[mine & ~np.isnan(column.numbers)]
+    of_all, deviation = np.nanmean(column.numbers), np.nanstd(column.numbers)
     if not len(known):
         return {"typical": "", "share": None, "whole": of_all, "difference": 0.0}
     middle = known.mean()
