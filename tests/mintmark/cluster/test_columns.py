@@ -29,7 +29,9 @@ def test_a_standard_deviation_is_as_far_as_another_category():
 
 
 def test_points_are_images_of_one_row_with_a_column_for_every_feature():
-    found = encoded(x=("int64", [1, 2, 3, 3]), y=("bool", [True, False, True, True]), z=("string", ["a", "b", "b", "c"]))
+    found = encoded(
+        x=("int64", [1, 2, 3, 3]), y=("bool", [True, False, True, True]), z=("string", ["a", "b", "b", "c"])
+    )
     assert found.points.shape == (4, 1, 1, 1 + 2 + 3)
     assert [one.categories for one in found.columns] == [None, ("False", "True"), ("a", "b", "c")]
     assert found.left_out == {}

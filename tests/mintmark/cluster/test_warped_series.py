@@ -33,7 +33,9 @@ def warped(num=120, *, seed=0):
     for row, code in enumerate(codes):
         steps = np.arange(LENGTH) - LENGTH / 2 - places[row]
         phase = (2 * steps / LENGTH) * speeds[row] + 0.5
-        late = np.clip(phase, 0, 1) ** np.exp(rng.normal(0, 0.15))  # the first half runs at another speed than the second
+        late = np.clip(phase, 0, 1) ** np.exp(
+            rng.normal(0, 0.15)
+        )  # the first half runs at another speed than the second
         drawn[row] += FORMS[code](late) * ((phase > 0) & (phase < 1))
     return torch.from_numpy(drawn).float()[:, None, None], codes, places
 
