@@ -58,13 +58,10 @@ def tables(data: Path, *, quick: bool, workers: int) -> tuple[list[Goal], dict[s
     torch.set_num_threads(1)
     table = pd.read_csv(data / "adult" / "adult.data", skipinitialspace=True, na_values=["?"])
     codes = pd.factorize(table.pop("Y"), sort=True)[0].astype(np.int64)
-    form = Form(
-        kind="table",
-        classes=(),
-        columns={
-            name: "int64" if pd.api.types.is_integer_dtype(kind) else "string" for name, kind in table.dtypes.items()
-        },
-    )
+    types = {
+        str(name): "int64" if pd.api.types.is_integer_dtype(kind) else "string" for name, kind in table.dtypes.items()
+    }
+    form = Form(kind="table", classes=(), columns=types)
     points = points_of(pa.Table.from_pandas(table, preserve_index=False), form, drop=()).points
     seeds, rows = (SEEDS[:2], 300) if quick else (SEEDS, ROWS)
     drawn = {seed: np.random.default_rng(seed).permutation(len(codes))[:rows] for seed in seeds}

@@ -61,7 +61,7 @@ def draw_profiles(path: Path, table: pd.DataFrame, *, names: Sequence[str]) -> N
     for row, cluster in enumerate(differences.index):
         for place, column in enumerate(columns):
             axes.text(place, row, _words(texts.loc[(cluster, column)]), ha="center", va="center", fontsize=7)
-    axes.set_yticks(range(height), [names[cluster] for cluster in differences.index], fontsize=8)
+    axes.set_yticks(range(height), [names[int(cluster)] for cluster in differences.index], fontsize=8)
     axes.set_xticks(range(width), columns, rotation=30, ha="right", fontsize=8)
     axes.tick_params(length=0)
     axes.set_title("What is typical of each cluster; red: more than over all records, blue: less", fontsize=9)
@@ -78,13 +78,13 @@ def _typical(column: Column, mine: np.ndarray) -> dict[str, str | float | None]:
             for values in (column.numbers[mine], column.numbers)
         )
         most = int(counts.argmax())
-        share, of_all = counts[most] / counts.sum(), whole[most] / whole.sum()
+        share, of_all = float(counts[most] / counts.sum()), float(whole[most] / whole.sum())
         return {"typical": column.categories[most], "share": share, "whole": of_all, "difference": share - of_all}
     known = column.numbers[mine & ~np.isnan(column.numbers)]
-    of_all, deviation = np.nanmean(column.numbers), np.nanstd(column.numbers)
+    of_all, deviation = float(np.nanmean(column.numbers)), float(np.nanstd(column.numbers))
     if not len(known):
         return {"typical": "", "share": None, "whole": of_all, "difference": 0.0}
-    middle = known.mean()
+    middle = float(known.mean())
     difference = (middle - of_all) / deviation if deviation else 0.0
     return {"typical": f"{middle:.6g}", "share": None, "whole": of_all, "difference": difference}
 

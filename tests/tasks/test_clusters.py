@@ -153,10 +153,10 @@ def test_images_are_clustered_and_aligned(tmp_path: Path, toy_images):
 def test_a_number_is_chosen_where_there_are_clusters_and_refused_in_a_cloud(tmp_path: Path, write_records):
     rng = np.random.default_rng(0)
     form = Form(kind="table", classes=(), columns={"x": "double", "y": "double"})
-    corners = np.array([[0, 0], [9, 0], [0, 9]])[np.arange(90) % 3]
-    for name, middles in (("clusters", corners), ("cloud", np.zeros((90, 2)))):
-        x, y = (middles + rng.normal(size=(90, 2))).T.tolist()
-        write_records(tmp_path / f"{name}.parquet", form, payloads={"x": x, "y": y}, labels=[None] * 90)
+    corners = np.array([[0, 0], [9, 0], [0, 9]])[np.arange(60) % 3]
+    for name, middles in (("clusters", corners), ("cloud", np.zeros((60, 2)))):
+        x, y = (middles + rng.normal(size=(60, 2))).T.tolist()
+        write_records(tmp_path / f"{name}.parquet", form, payloads={"x": x, "y": y}, labels=[None] * 60)
     report = clusters(tmp_path / "clusters.parquet", tmp_path / "out", Asked(most=4))
     assert report["num_clusters"].value == 3
     assert [one["num_clusters"] for one in report.facts["number"]["curve"]] == [2, 3, 4]

@@ -30,9 +30,14 @@ def spikes(path: Path, *, places, num_time=40) -> Path:
     return path
 
 
-def test_each_channel_is_standardised_over_all_series(tmp_path: Path):
-    records = read_records(spikes(tmp_path / "x.parquet", places=[3, 9, 20]), alike=False, drop=())
+def read(path: Path, *, alike: bool) -> Series:
+    records = read_records(path, alike=alike, drop=())
     assert isinstance(records, Series)
+    return records
+
+
+def test_each_channel_is_standardised_over_all_series(tmp_path: Path):
+    records = read(spikes(tmp_path / "x.parquet", places=[3, 9, 20]), alike=False)
     assert records.points.shape == (3, 2, 1, 40)
     assert torch.allclose(records.points.mean(dim=(0, 2, 3)), torch.zeros(2), atol=1e-5)
     assert torch.allclose(records.points.std(dim=(0, 2, 3), correction=0), torch.ones(2), atol=1e-4)
@@ -44,16 +49,16 @@ def test_alike_leaves_the_form_alone(tmp_path: Path):
     louder = (series.values * [[[1.0]], [[7.0]]]).astype(np.float32)
     flat = SeriesSet(ids=["flat"], codes=np.array([-1]), values=np.full((1, 40, 2), 0.1, np.float32), classes=())
     write_series(path, replace(series, values=louder))
-    first, second = read_records(path, alike=True, drop=()).points
+    first, second = read(path, alike=True).points
     assert torch.allclose(first[..., 2:10], second[..., 8:16], atol=1e-4)
     write_series(path, flat)
-    assert not read_records(path, alike=True, drop=()).points.any()  # no rounding error is blown up
+    assert not read(path, alike=True).points.any()  # no rounding error is blown up
 
 
 @pytest.mark.parametrize("alike", [False, True])
 def test_shifts_are_those_that_were_made_and_aligned_series_lie_together(tmp_path: Path, *, alike: bool):
     places = np.array([12, 15, 18, 20, 24])
-    records = read_records(spikes(tmp_path / "x.parquet", places=places), alike=alike, drop=())
+    records = read(spikes(tmp_path / "x.parquet", places=places), alike=alike)
     best = shifted_kmeans.fit(records.points, num_clusters=1, farthest=12, recipe=RECIPE, seed=0).best
     found = best.assign(records.points)
     shifts = records.shifts(best, found)
@@ -68,7 +73,7 @@ def test_shifts_are_those_that_were_made_and_aligned_series_lie_together(tmp_pat
 
 def test_shifts_by_warps_are_in_time_steps(tmp_path: Path):
     places = np.array([12, 15, 18, 20, 24])
-    records = read_records(spikes(tmp_path / "x.parquet", places=places), alike=False, drop=())
+    records = read(spikes(tmp_path / "x.parquet", places=places), alike=False)
     network = training.begin(
         records.points, num_clusters=1, recipe=warps(records.points), rng=torch.Generator().manual_seed(0)
     )
