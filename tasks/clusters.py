@@ -24,7 +24,7 @@ import typer
 from mintmark.cluster.clustering import Assignment, Clustering, Fit
 from mintmark.cluster.kinds import Records, Series, Table, read_records
 from mintmark.cluster.membership import agreement, sizes
-from mintmark.cluster.methods import Method, fit, quick
+from mintmark.cluster.methods import SHIFTING, Method, fit, quick
 from mintmark.cluster.number import Choice, Range, choose_number
 from mintmark.cluster.pictures import draw_number
 from mintmark.errors import BadInput
@@ -33,7 +33,7 @@ from mintmark.files import whole_folder
 
 HEADLINE = ("accuracy", "nmi", "num_clusters")
 ROUNDS = 4  # random thirds of the records, for each number of clusters that is tried
-TRIED_ON = 1000  # records that choose a number, at most
+TRIED_ON = {False: 1000, True: 300}  # records that choose a number, at most: fewer where every shift is tried
 OF_LENGTH = 10  # a series is shifted by so manieth of its length, if nothing else is asked
 
 
@@ -144,7 +144,7 @@ def _choose(points: torch.Tensor, asked: Asked, *, method: Method, farthest: int
     if asked.num_clusters is not None:
         return None
     rng = np.random.default_rng(seed)
-    rows = rng.permutation(len(points))[:TRIED_ON]
+    rows = rng.permutation(len(points))[: max(TRIED_ON[method in SHIFTING], 3 * asked.most)]
     cluster = partial(quick, method=method, farthest=farthest)
 
     def fitter(some: torch.Tensor, num_clusters: int, seed: int) -> Clustering:

@@ -17,6 +17,7 @@ from mintmark.cluster.recipe import Recipe
 
 Method = Literal["kmeans", "mixture", "shifts", "warps"]
 METHODS: tuple[Method, ...] = get_args(Method)
+SHIFTING: tuple[Method, ...] = ("shifts", "warps")  # their number is chosen by shifts
 
 KMEANS = kmeans.Recipe(starts=10, steps=100)
 CHOOSING = kmeans.Recipe(starts=3, steps=50)  # of many fits that choose a number of clusters
@@ -91,6 +92,6 @@ def quick(
 ) -> Clustering:
     """Clusters for the choice of their number: by K-means, up to translations where the method moves anything."""
     common = {"num_clusters": num_clusters, "recipe": CHOOSING, "seed": seed}
-    if method in {"shifts", "warps"}:
+    if method in SHIFTING:
         return shifted_kmeans.fit(images, farthest=farthest, **common).best
     return kmeans.fit(images, **common).best
