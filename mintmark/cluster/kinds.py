@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow.parquet as pq
 import torch
-from jaxtyping import Float, Float64, Int64
+from jaxtyping import Float, Float32, Float64, Int64
 
 from mintmark.cluster.aligned import aligned, names_of
 from mintmark.cluster.clustering import Assignment, Clustering
@@ -39,6 +39,13 @@ class Known(NamedTuple):
     classes: tuple[str, ...]
 
 
+class Scale(NamedTuple):
+    """Means and standard deviations of series, over time; 1 in place of 0."""
+
+    middle: Float64[np.ndarray, "n 1 channels"]
+    deviation: Float64[np.ndarray, "n 1 channels"]
+
+
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Series:
     """Series.
@@ -49,12 +56,14 @@ class Series:
         series: As they are.
         alike: Whether each is standardised by its own mean and deviation, so that its form alone counts, or channel by
             channel over all.
+        scale: What makes points of series.
     """
 
     known: Known
     points: Float[torch.Tensor, "n channels 1 time"]
     series: SeriesSet
     alike: bool
+    scale: Scale
 
     def facts(self) -> dict[str, Any]:
         """Length, channels, and what the unit of a distance is."""
@@ -67,10 +76,8 @@ class Series:
         if isinstance(best, ShiftedKMeans):
             return best.moves(self.points, found.clusters)[:, 1].double().numpy()
         if isinstance(best, TransformedClusters):
-            middles = best.offsets(self.points, found.clusters)[0][
-                :, 0
-            ]  # where the prototype is read, of half a length
-            return middles.double().numpy() * -self.points.shape[3] / 2
+            warps = best.offsets(self.points, found.clusters)[0]
+            return warps[:, 0].double().numpy() * -self.points.shape[3] / 2  # read later is to run earlier
         return np.zeros(len(self.points))
 
     def write(self, folder: Path, best: Clustering, found: Assignment, *, names: Sequence[str]) -> None:
@@ -96,10 +103,8 @@ class Series:
 
     def _restored(self, points: torch.Tensor, rows: Any) -> np.ndarray:
         """Standardised values of these records, in the units of the data."""
-        middle, deviation = _scale(self.series.values, alike=self.alike)
-        if self.alike:
-            middle, deviation = middle[rows], deviation[rows]
-        return (points[:, :, 0].transpose(1, 2).numpy() * deviation + middle).astype(np.float32)
+        values = points[:, :, 0].transpose(1, 2).numpy()
+        return (values * self.scale.deviation[rows] + self.scale.middle[rows]).astype(np.float32)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -190,11 +195,11 @@ def read_records(path: Path, *, alike: bool, drop: Collection[str]) -> Records:
     match form.kind:
         case "series":
             series = read_series(path)
-            middle, deviation = _scale(series.values, alike=alike)
-            points = torch.from_numpy(((series.values - middle) / deviation).astype(np.float32))
+            scale = _scale(series.values, alike=alike)
+            points = torch.from_numpy(((series.values - scale.middle) / scale.deviation).astype(np.float32))
             known = Known(series.ids, series.codes, series.classes)
             points = points.transpose(1, 2)[:, :, None].contiguous()
-            return Series(known=known, points=points, series=series, alike=alike)
+            return Series(known=known, points=points, series=series, alike=alike, scale=scale)
         case "image":
             images = read_images(path)
             known = Known(images.ids, images.codes, images.classes)
@@ -206,10 +211,11 @@ def read_records(path: Path, *, alike: bool, drop: Collection[str]) -> Records:
             return Table(known=known, encoded=encoded)
 
 
-def _scale(values: np.ndarray, *, alike: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Means and standard deviations, channel by channel, of all series or of each; 1 in place of 0."""
+def _scale(values: Float32[np.ndarray, "n time channels"], *, alike: bool) -> Scale:
+    """Channel by channel, of each series by itself or of all."""
     axes = 1 if alike else (0, 1)
     middle = values.mean(axis=axes, keepdims=True, dtype=np.float64)
     deviation = values.std(axis=axes, keepdims=True, dtype=np.float64)
     rounding = np.finfo(np.float32).eps * np.abs(middle)
-    return middle, np.where(deviation > rounding, deviation, 1.0)
+    deviation = np.where(deviation > rounding, deviation, 1.0)
+    return Scale(*(np.broadcast_to(one, (len(values), 1, values.shape[2])) for one in (middle, deviation)))
