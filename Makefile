@@ -5,7 +5,7 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint requirements.lock --editable
 export DO_NOT_TRACK := 1
 
-.PHONY: run repro engines heatmaps test nightly bench lint serve lock clean
+.PHONY: run repro engines heatmaps clusters test nightly bench lint serve lock clean
 
 run: .venv/pipeline ## run the whole pipeline and end with the verdict; PRESET=scarce takes presets/scarce.yaml
 	@$(BIN)/python -m flows.pipeline $(if $(PRESET),--preset $(PRESET)) $(ARGS)
@@ -22,6 +22,10 @@ engines: .venv/pipeline ## what MINTMARK_ENGINE=dask and MINTMARK_ENGINE=ray nee
 heatmaps: .venv/pipeline ## where pictures differ from good ones: make heatmaps GOOD=folder MIXED=folder OUT=folder
 	@$(if $(and $(GOOD),$(MIXED),$(OUT)),,$(error expected GOOD=folder MIXED=folder OUT=folder))
 	@$(BIN)/python -m tasks.heatmaps "$(GOOD)" "$(MIXED)" "$(OUT)" $(ARGS)
+
+clusters: .venv/pipeline ## groups of pictures, series or table rows: make clusters RECORDS=file OUT=folder ARGS="--clusters 5"
+	@$(if $(and $(RECORDS),$(OUT)),,$(error expected RECORDS=file OUT=folder))
+	@$(BIN)/python -m tasks.clusters "$(RECORDS)" "$(OUT)" $(ARGS)
 
 test: .venv/test ## every test; three at a time, since many wait for servers
 	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --durations 40 $(ARGS)

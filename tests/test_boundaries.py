@@ -103,7 +103,7 @@ def test_rooms_have_bare_init_files_so_that_the_closure_needs_none_of_them():
 
 
 def test_a_stage_its_module_its_params_and_its_folder_share_one_name():
-    modules = {path.stem for path in python_files("tasks")} - {"engine", "params", "processes", "heatmaps"}
+    modules = {path.stem for path in python_files("tasks")} - {"engine", "params", "processes", "heatmaps", "clusters"}
     assert set(STAGES) == modules == set(load_yaml("params.yaml"))
     for name, stage in STAGES.items():
         assert stage["cmd"] == f"python -m tasks.{name}"

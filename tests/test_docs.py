@@ -83,7 +83,7 @@ def merged(base: dict, changes: dict) -> dict:
     return base | both
 
 
-@pytest.mark.parametrize("block", blocks_of("docs/data.md", "yaml"))
+@pytest.mark.parametrize("block", [*blocks_of("docs/data.md", "yaml"), *blocks_of("docs/clusters.md", "yaml")])
 def test_every_section_shown_for_a_source_is_one_that_ingest_takes(block: str):
     from tasks.ingest import Params
     from tasks.params import build

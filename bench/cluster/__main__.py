@@ -7,7 +7,7 @@ python -m bench.cluster --data folder --quick   with tiny recipes: proves that i
 import typer
 
 from bench.cases import command
-from bench.cluster import epoch, features, growth, mnist, published, seeds, self_labels
+from bench.cluster import epoch, features, growth, kinds, mnist, published, seeds, self_labels
 
 if __name__ == "__main__":
     with_data = {
@@ -17,5 +17,7 @@ if __name__ == "__main__":
         "self_labels": self_labels.measure,
         "features": features.measure,
         "published": published.measure,
+        "tables": kinds.tables,
     }
-    typer.run(command("cluster", without_data={"growth": growth.measure, "epoch": epoch.measure}, with_data=with_data))
+    without_data = {"growth": growth.measure, "epoch": epoch.measure, "series": kinds.series}
+    typer.run(command("cluster", without_data=without_data, with_data=with_data))

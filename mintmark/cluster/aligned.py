@@ -15,15 +15,13 @@ BLOCK_RECORDS = 4096
 def aligned(records: ImageSet, clustering: Clustering, found: Assignment) -> ImageSet:
     """The same records, ids and order, under their clusters' names and in their prototypes' frames.
 
-    Names are the clusters' numbers, padded with zeros, so that their alphabetical order is that of the numbers.
-
     Args:
         records: Of which `found` tells.
         clustering: What found the clusters.
         found: Each record's cluster, on the device of the clustering.
     """
     count, device = len(clustering.prototypes), found.clusters.device
-    digits, blocks = len(str(count - 1)), []
+    blocks = []
     for rows in torch.arange(len(records)).split(BLOCK_RECORDS):
         images = to_unit(records.images[rows.numpy()]).to(device)
         blocks.append(to_bytes(clustering.align(images, found.clusters[rows.to(device)])))
@@ -31,5 +29,11 @@ def aligned(records: ImageSet, clustering: Clustering, found: Assignment) -> Ima
         ids=records.ids,
         codes=found.clusters.cpu().numpy(),
         images=np.concatenate(blocks),
-        classes=tuple(str(cluster).zfill(digits) for cluster in range(count)),
+        classes=names_of(count),
     )
+
+
+def names_of(num_clusters: int) -> tuple[str, ...]:
+    """The clusters' numbers, padded with zeros, so that their alphabetical order is that of the numbers."""
+    digits = len(str(num_clusters - 1))
+    return tuple(str(cluster).zfill(digits) for cluster in range(num_clusters))

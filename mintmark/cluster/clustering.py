@@ -90,6 +90,6 @@ def require_distinct(images: Float[torch.Tensor, "n channels height width"], *, 
     distinct = len(torch.unique(images.flatten(1), dim=0))
     if distinct < num_clusters:
         raise BadInput(
-            f"expected at least {num_clusters} different images for {num_clusters} clusters, got {distinct} among "
+            f"expected at least {num_clusters} different records for {num_clusters} clusters, got {distinct} among "
             f"{len(images)} records"
         )

@@ -18,7 +18,7 @@ from mintmark.transformations.sequence import apply_all, named
 Offsets = tuple[Float[torch.Tensor, "starts k n _"], ...]  # of the first transformations of a sequence
 
 LARGE = 16  # side from which an image is large: half of its rows and columns tell enough
-PLACES = 4  # the encoder's features keep a 4x4 grid of places: where a stroke lies is what it must tell
+PLACES = 4  # the encoder's features keep a 4x4 grid of places: where a stroke lies is what it must tell; a series' 1x16
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,8 +99,9 @@ class DTI(nn.Module):
         starts, num = self.num_starts, len(images)
         maps = functional.relu(functional.conv2d(images, self.first_weight, self.first_bias, _step(images), padding=1))
         maps = functional.conv2d(maps, self.second_weight, self.second_bias, 2, padding=1, groups=starts)
-        maps = functional.adaptive_avg_pool2d(functional.relu(maps), PLACES)
-        read = maps.view(num, starts, -1).transpose(0, 1)
+        places = (1, PLACES**2) if images.shape[2] == 1 else (PLACES, PLACES)
+        maps = functional.adaptive_avg_pool2d(functional.relu(maps), places)
+        read = maps.reshape(num, starts, -1).transpose(0, 1)  # a convolution of one row may lie otherwise in memory
         features = functional.relu(torch.baddbmm(self.features_bias, read, self.features_weight.transpose(1, 2)))
         # All of a start's heads in one product, (S, n, K * hidden), then apart again.
         hidden = torch.bmm(features, self.hidden_weight.flatten(1, 2).transpose(1, 2))

@@ -61,9 +61,17 @@ class TransformedClusters:
         if not len(images):  # as of a cluster without members; the encoder reads one at least
             return images
         centred = images - self.background[:, None, None]
+        undone = undo_all(self.network.transformations, centred, self.offsets(images, clusters))
+        return undone + self.background[:, None, None]
+
+    @torch.no_grad()
+    def offsets(
+        self, images: Float[torch.Tensor, "n channels height width"], clusters: Int64[torch.Tensor, " n"]
+    ) -> tuple[Float[torch.Tensor, "n _"], ...]:
+        """What tells the transformations that bring each image's cluster's prototype to it."""
         columns = torch.arange(len(images), device=clusters.device)
-        chosen = [one[0, clusters, columns] for one in self._offsets(centred)]
-        return undo_all(self.network.transformations, centred, chosen) + self.background[:, None, None]
+        centred = images - self.background[:, None, None]
+        return tuple(one[0, clusters, columns] for one in self._offsets(centred))
 
     def _offsets(self, centred: torch.Tensor) -> Offsets:
         return self.network.offsets(centred.contiguous(), stage=len(self.network.transformations))
@@ -73,10 +81,14 @@ class TransformedClusters:
 
 
 def background_of(images: Float[torch.Tensor, "n channels height width"]) -> Float[torch.Tensor, " channels"]:
-    """Each channel's median over the frame of all images: what most likely lies outside them."""
-    frame = torch.cat(
-        [images[:, :, 0], images[:, :, -1], images[:, :, :, 0], images[:, :, :, -1]], dim=2
-    )  # (n, channels, 2 * (height + width))
+    """Each channel's median over the frame of all images: what most likely lies outside them.
+
+    Nothing lies above or below a series, an image of one row: its frame is its two ends.
+    """
+    sides = [images[:, :, :, 0], images[:, :, :, -1]]
+    if images.shape[2] > 1:
+        sides = [images[:, :, 0], images[:, :, -1], *sides]
+    frame = torch.cat(sides, dim=2)  # (n, channels, 2 * (height + width))
     return frame.transpose(0, 1).flatten(1).median(dim=1).values
 
 

@@ -55,12 +55,23 @@ class ShiftedKMeans:
         self, images: Float[torch.Tensor, "n channels height width"], clusters: Int64[torch.Tensor, " n"]
     ) -> Float[torch.Tensor, "n channels height width"]:
         """Each image moved back to where its mean lies nearest."""
-        frames, moved = self._frames(images), torch.empty_like(images)
+        frames, numbers = self._frames(images), self._numbers(images, clusters)
+        moved = self.shifts.crop(self.shifts.move_back(frames, numbers)).to(images.dtype)
+        return moved + self.background[:, None, None]
+
+    def moves(
+        self, images: Float[torch.Tensor, "n channels height width"], clusters: Int64[torch.Tensor, " n"]
+    ) -> Int64[torch.Tensor, "n 2"]:
+        """How many pixels down and to the right of its cluster's mean each image lies."""
+        return self.shifts.offsets(self._numbers(images, clusters))
+
+    def _numbers(self, images: torch.Tensor, clusters: torch.Tensor) -> torch.Tensor:
+        """Of the translation that brings each image's mean nearest to it."""
+        frames, numbers = self._frames(images), torch.empty_like(clusters)
         for cluster in clusters.unique().tolist():
             rows = torch.nonzero(clusters == cluster)[:, 0]
-            found = _nearest(frames[rows], self.means[cluster, None][None], self.shifts)
-            moved[rows] = self.shifts.crop(self.shifts.move_back(frames[rows], found.shifts[0])).to(images.dtype)
-        return moved + self.background[:, None, None]
+            numbers[rows] = _nearest(frames[rows], self.means[cluster, None][None], self.shifts).shifts[0]
+        return numbers
 
     def _frames(self, images: torch.Tensor) -> torch.Tensor:
         return self.shifts.embed((images - self.background[:, None, None]).double())

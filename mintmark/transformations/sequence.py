@@ -13,6 +13,7 @@ from mintmark.transformations.grids import centres, read_each
 from mintmark.transformations.morphological import Morphological
 from mintmark.transformations.projective import Projective
 from mintmark.transformations.thin_plate_spline import ThinPlateSpline
+from mintmark.transformations.time_warp import TimeWarp
 
 
 @runtime_checkable
@@ -59,7 +60,7 @@ class Warp(Transformation, Protocol):
         ...
 
 
-_ALL: tuple[Transformation, ...] = (Affine(), Projective(), ThinPlateSpline(), Colour(), Morphological())
+_ALL: tuple[Transformation, ...] = (Affine(), Projective(), ThinPlateSpline(), TimeWarp(), Colour(), Morphological())
 KNOWN: dict[str, Transformation] = {one.name: one for one in _ALL}
 
 

@@ -115,3 +115,15 @@ def test_an_epoch_of_both_designs_is_timed_in_processes_of_their_own():
     assert done.returncode == 0, done.stderr
     (told,) = json.loads(done.stdout.splitlines()[-1])["details"]["epoch"]["rounds"]
     assert told["published"]["bytes"] > told["ours"]["bytes"] > 0
+
+
+@pytest.mark.nightly
+def test_series_and_tables_end_with_their_json_line(tmp_path: Path):
+    (tmp_path / "adult").mkdir()
+    rows = [f"{20 + row % 50}, {('a', 'b', '?')[row % 3]}, {('<=50K', '>50K')[row % 2]}" for row in range(400)]
+    (tmp_path / "adult" / "adult.data").write_text("\n".join(["age, work, Y", *rows]))
+    done = run("--case", "series", "--case", "tables", "--quick", "--data", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    details = json.loads(done.stdout.splitlines()[-1])["details"]
+    assert details["series"]["places differ"]["shifts"]["accuracy"][0] > 0.9
+    assert details["tables"]["kmeans, 5 clusters"]["nmi"][0] < 0.2  # income goes by rows

@@ -251,7 +251,7 @@ NOISE = np.random.default_rng(0).integers(0, 255, (30, 8, 8, 1)).astype(np.uint8
             NOISE,
             NOISE,
             2,
-            "expected at least 2 different images for 2 clusters, got 1",
+            "expected at least 2 different records for 2 clusters, got 1",
         ),
         (NOISE, NOISE, NOISE, 31, "expected at least 31 records for 31 clusters, got 30"),
         (NOISE, NOISE, NOISE, None, "expected classes or a number in num_clusters, found neither"),

@@ -150,7 +150,7 @@ def test_same_seed_gives_the_same_bits_in_blocks_or_not(seen, monkeypatch):
     ("images", "message"),
     [
         (torch.zeros(1, 1, 3, 3), "expected at least 2 records for 2 clusters, got 1"),
-        (torch.zeros(3, 1, 3, 3), "expected at least 2 different images for 2 clusters, got 1 among 3 records"),
+        (torch.zeros(3, 1, 3, 3), "expected at least 2 different records for 2 clusters, got 1 among 3 records"),
         (torch.full((3, 1, 3, 3), torch.nan), "record 0: expected finite pixels, got others in 3 records"),
     ],
 )

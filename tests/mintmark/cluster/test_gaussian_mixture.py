@@ -144,7 +144,7 @@ def test_same_seed_gives_the_same_bits(seen):
     ("images", "message"),
     [
         (column(0.0), "expected at least 2 records for 2 clusters, got 1"),
-        (column(0.5, 0.5, 0.5), "expected at least 2 different images for 2 clusters, got 1 among 3 records"),
+        (column(0.5, 0.5, 0.5), "expected at least 2 different records for 2 clusters, got 1 among 3 records"),
         (column(0.5, 0.1, float("nan")), "record 2: expected finite pixels, got others in 1 records"),
         (column(0.5, float("inf"), float("nan")), "record 1: expected finite pixels, got others in 2 records"),
     ],

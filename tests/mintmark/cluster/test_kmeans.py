@@ -84,7 +84,7 @@ def test_align_leaves_images_as_they_are():
     ("images", "message"),
     [
         (column(0.0), "expected at least 2 records for 2 clusters, got 1"),
-        (column(0.5, 0.5, 0.5), "expected at least 2 different images for 2 clusters, got 1 among 3 records"),
+        (column(0.5, 0.5, 0.5), "expected at least 2 different records for 2 clusters, got 1 among 3 records"),
         (column(0.5, 0.1, float("nan")), "record 2: expected finite pixels, got others in 1 records"),
     ],
 )

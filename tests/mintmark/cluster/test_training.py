@@ -219,7 +219,7 @@ def test_pixel_that_is_no_number_is_refused(shifted, recipe):
 
 
 def test_identical_images_are_refused(recipe):
-    with pytest.raises(BadInput, match="expected at least 2 different images for 2 clusters, got 1 among 9 records"):
+    with pytest.raises(BadInput, match="expected at least 2 different records for 2 clusters, got 1 among 9 records"):
         fit(torch.zeros(9, 1, 8, 8), num_clusters=2, recipe=recipe, seed=0)
 
 

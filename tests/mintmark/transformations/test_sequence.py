@@ -8,7 +8,14 @@ from mintmark.errors import BadInput
 from mintmark.transformations.grids import centres, read_each
 from mintmark.transformations.sequence import KNOWN, Warp, apply_all, named, undo_all
 
-SIZE = {"affine": 0.1, "projective": 0.05, "thin_plate_spline": 0.02, "colour": 0.3, "morphological": 0.5}
+SIZE = {
+    "affine": 0.1,
+    "projective": 0.05,
+    "thin_plate_spline": 0.02,
+    "time_warp": 0.1,
+    "colour": 0.3,
+    "morphological": 0.5,
+}
 
 
 def seeded(*size, seed=0):
@@ -126,6 +133,7 @@ def test_warps_tell_themselves_from_what_changes_values():
         "affine",
         "projective",
         "thin_plate_spline",
+        "time_warp",
     }
 
 
