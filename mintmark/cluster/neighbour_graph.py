@@ -38,8 +38,9 @@ def neighbour_graph(points: Float[torch.Tensor, "n features"], *, num_neighbours
         raise BadInput(f"num_neighbours: expected 2 to {len(points) - 1}, fewer than records, got {num_neighbours}")
     found = nearest(points, points, k=num_neighbours, same_set=True)
     weights = _weights(found.distances.double()).cpu().numpy()
-    rows = np.repeat(np.arange(len(points)), num_neighbours)
-    one_way = csr_array((weights.ravel(), (rows, found.indices.cpu().numpy().ravel())), shape=(len(points),) * 2)
+    num = len(points)
+    rows = np.repeat(np.arange(num), num_neighbours)
+    one_way = csr_array((weights.ravel(), (rows, found.indices.cpu().numpy().ravel())), shape=(num, num))
     return csr_array(one_way + one_way.T - one_way.multiply(one_way.T))
 
 
