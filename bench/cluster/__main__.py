@@ -7,7 +7,7 @@ python -m bench.cluster --data folder --quick   with tiny recipes: proves that i
 import typer
 
 from bench.cases import command
-from bench.cluster import epoch, features, growth, kinds, mnist, published, seeds, self_labels
+from bench.cluster import epoch, features, garments, growth, kinds, mnist, published, seeds, self_labels
 
 if __name__ == "__main__":
     with_data = {
@@ -16,6 +16,7 @@ if __name__ == "__main__":
         "ablations": seeds.ablate,
         "self_labels": self_labels.measure,
         "features": features.measure,
+        "garments": garments.measure,
         "published": published.measure,
         "tables": kinds.tables,
     }

@@ -101,6 +101,22 @@ def test_features_are_clustered_beside_pixels(data: Path, write_idx: Callable[[P
 
 
 @pytest.mark.nightly
+def test_garments_are_told_by_vote_beside_kmeans(data: Path):
+    (data / "mnist").rename(data / "fashion-mnist")
+    done = run("--case", "garments", "--quick", "--data", str(data))
+    assert done.returncode == 0, done.stderr
+    last = json.loads(done.stdout.splitlines()[-1])
+    found = last["details"]["garments"]
+    assert [one["seed"] for one in found["seeds"]] == [21, 22]
+    assert all(0.1 <= one["accuracy"][0] < 0.6 for one in found["seeds"])  # of random images
+    losses = {one["seed"]: one["loss"] for one in found["seeds"]}
+    assert losses[21] != losses[22]
+    assert found["lowest_loss"] == min(losses, key=lambda seed: losses[seed])
+    means = [np.mean([one["accuracy"][0] for one in found["seeds"]]), np.mean(found["kmeans"]["seeds"])]
+    assert [last["goals"][0]["value"], found["kmeans"]["accuracy"][0]] == pytest.approx(means)
+
+
+@pytest.mark.nightly
 def test_growth_is_told_for_every_size(data: Path):
     done = run("--case", "growth", "--quick", "--data", str(data))
     assert done.returncode == 0, done.stderr
