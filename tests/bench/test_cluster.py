@@ -94,10 +94,19 @@ def test_features_are_clustered_beside_pixels(data: Path, write_idx: Callable[[P
     write_idx(data / "mnist" / "t10k-images-idx3-ubyte.gz", coarse.repeat(4, axis=1).repeat(4, axis=2))
     done = run("--case", "features", "--quick", "--data", str(data))
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout.splitlines()[-1])["details"]["features"]["accuracy"]["mnist"]
-    (by_way,) = found.values()
+    last = json.loads(done.stdout.splitlines()[-1])
+    by_way = last["details"]["features"]["found"]["mnist"]
     assert {"pixels, K-means", "discriminator, mixture", "clusters up to transformations"} <= set(by_way)
-    assert all(0.1 <= one < 0.6 for one in by_way.values())  # of random images
+    for found in by_way.values():
+        value, low, high = found["accuracy"]
+        by_seed = list(found["by_seed"].values())
+        assert len(by_seed) == 2
+        assert value == pytest.approx(np.mean(by_seed))
+        assert low <= min(by_seed)
+        assert high >= max(by_seed)
+        assert all(0.1 <= one < 0.6 for one in by_seed)  # of random images
+    (goal,) = last["goals"]
+    assert [goal["value"], goal["low"], goal["high"]] == by_way["clusters up to transformations"]["accuracy"]
 
 
 @pytest.mark.nightly
