@@ -156,6 +156,8 @@ def _check(params: Params, parts: dict[str, ImageSet], paths: dict[str, Path]) -
     for name in ("test", "release"):
         if parts[name].shape != train.shape:
             raise BadInput(f"{paths[name]}: expected images of shape {train.shape}, got {parts[name].shape}")
+    if not len(parts["test"]):
+        raise BadInput(f"{paths['test']}: expected at least 1 record, got none")
     # each half of the training records has so many neighbours
     for name, least in (("train", 2 * neighbours + 2), ("release", neighbours + 1)):
         if len(parts[name]) < least:

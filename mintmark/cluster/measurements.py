@@ -56,7 +56,13 @@ def agreement(
                 f"{name}_accuracy", shares, unit="rate", n=num, control=CHANCE, note=f"{words}, matched to labels."
             ),
             _measured(f"{name}_nmi", information, unit="rate", n=num, note=f"{words}: information shared with labels."),
-            _measured(f"{name}_mean_accuracy", spread, unit="rate", n=len(starts), note="Mean over the starts."),
+            _measured(
+                f"{name}_mean_accuracy",
+                spread,
+                unit="rate",
+                n=len(starts),
+                note="Mean over the starts, the best one as above.",
+            ),
         ]
     chance = _chance(fits["dti"], codes, num_classes=num_classes, rng=rng) if num else None
     note = "Control: the same clusters against shuffled labels, over several shuffles."

@@ -257,6 +257,7 @@ NOISE = np.random.default_rng(0).integers(0, 255, (30, 8, 8, 1)).astype(np.uint8
         (NOISE, NOISE, NOISE, None, "expected classes or a number in num_clusters, found neither"),
         (NOISE, NOISE[:, :4], NOISE, 2, "expected images of shape (8, 8, 1), got (4, 8, 1)"),
         (NOISE, NOISE, NOISE[:, :4], 2, "expected images of shape (8, 8, 1), got (4, 8, 1)"),
+        (NOISE, NOISE, NOISE[:0], 2, "expected at least 1 record, got none"),
         (NOISE, NOISE[:3], NOISE, 2, "expected at least 4 records for 3 neighbours, got 3"),
         (NOISE[:7], NOISE, NOISE, 2, "expected at least 8 records for 3 neighbours, got 7"),
     ],

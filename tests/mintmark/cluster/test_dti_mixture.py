@@ -136,6 +136,13 @@ def test_fit_is_repeatable_and_its_best_answers_as_reported(shifted, recipe):
     assert first.best.prototypes.shape == (2, 1, 9, 9)
 
 
+def test_pictures_whose_colours_lie_together_in_memory_are_clustered_alike(recipe):
+    images, short = seeded(12, 3, 8, 8, seed=5), replace(recipe, starts=1, steps=3, identity_steps=1)
+    layouts = (torch.contiguous_format, torch.channels_last)
+    one, other = (fit(images.contiguous(memory_format=it), num_clusters=2, recipe=short, seed=0) for it in layouts)
+    assert torch.equal(one.losses, other.losses)
+
+
 def test_identical_images_are_refused(recipe):
     with pytest.raises(BadInput, match="expected at least 2 different records for 2 clusters, got 1 among 9 records"):
         fit(torch.zeros(9, 1, 8, 8), num_clusters=2, recipe=recipe, seed=0)
