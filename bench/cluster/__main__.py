@@ -7,7 +7,7 @@ python -m bench.cluster --data folder --quick   with tiny recipes: proves that i
 import typer
 
 from bench.cases import command
-from bench.cluster import features, growth, mnist, published, seeds, self_labels
+from bench.cluster import features, growth, mnist, published, seeds, self_labels, sets
 
 if __name__ == "__main__":
     with_data = {
@@ -17,5 +17,8 @@ if __name__ == "__main__":
         "self_labels": self_labels.measure,
         "features": features.measure,
         "published": published.measure,
+        "whole": sets.whole,
+        "colour": sets.colour,
+        "affine": sets.affine,
     }
     typer.run(command("cluster", without_data={"growth": growth.measure}, with_data=with_data))

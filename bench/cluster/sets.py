@@ -1,0 +1,133 @@
+"""MNIST's 70,000 images, its digits in colour and its digits moved about: clusters, and the networks that they teach.
+
+Each case is the recipe of `bench.cluster.mnist`, lengthened where the images ask for it, and the rounds of
+`bench.cluster.self_labels`. Beside them stands K-means on the same images. Labels score and do nothing else: recipes were
+chosen on training images, made with another draw, and a seed's start is that of its lowest loss. Intervals are Student's over
+seeds; one draw of colours and places serves all of them.
+"""
+
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from bench.cluster.made import coloured, contrast_of, moved
+from bench.cluster.mnist import KMEANS, NUM_CLASSES, NUM_QUICK, QUICK_RECIPE, RECIPE, Codes, images_of, right
+from bench.cluster.self_labels import FOLDS, QUICK_FOLDS, rounds_of
+from bench.idx import read
+from bench.reporting import Goal, at_least
+from mintmark.anomaly.wrong_labels import Folds
+from mintmark.cluster import kmeans, training
+from mintmark.cluster.scores import nmi
+from mintmark.data.images import to_unit
+from mintmark.intervals import mean
+
+SEEDS, DRAWN = (11, 12, 13, 14, 15), 20261128
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Case:
+    """A data set, and how it is clustered.
+
+    Attributes:
+        clustered: (n, channels, height, width) in [-1, 1], what K-means and the transformed prototypes see.
+        shown: (n, 1, height, width), what the networks see of the same images.
+        codes: Their classes.
+        recipe: Of the prototypes.
+        folds: Of the networks.
+        wanted: Least accuracy.
+    """
+
+    clustered: torch.Tensor
+    shown: torch.Tensor
+    codes: Codes
+    recipe: training.Recipe
+    folds: Folds
+    wanted: float
+
+
+def whole(data: Path, *, quick: bool, workers: int) -> tuple[list[Goal], dict[str, Any]]:
+    """Training and test images together; one thread, one seed at a time, whatever `workers` says."""
+    del workers
+    rows = slice(0, NUM_QUICK) if quick else slice(None)
+    parts = [read(data / "mnist", name) for name in ("train", "t10k")]
+    images = torch.cat([to_unit(part.images[rows]) for part in parts])
+    codes = np.concatenate([part.codes[rows] for part in parts])
+    case = Case(clustered=images, shown=images, codes=codes, recipe=RECIPE, folds=FOLDS, wanted=0.975)
+    return _measure("MNIST's 70,000 images", case, quick=quick)
+
+
+def colour(data: Path, *, quick: bool, workers: int) -> tuple[list[Goal], dict[str, Any]]:
+    """The test images in colour, as they are; the networks see contrasts alone. Threads as `whole`."""
+    del workers
+    grey, codes = images_of(data, quick=quick)
+    images = coloured(grey, rng=np.random.default_rng(DRAWN))
+    case = Case(clustered=images, shown=contrast_of(images), codes=codes, recipe=RECIPE, folds=FOLDS, wanted=0.968)
+    return _measure("colour MNIST", case, quick=quick)
+
+
+def affine(data: Path, *, quick: bool, workers: int) -> tuple[list[Goal], dict[str, Any]]:
+    """The test images moved about in a larger frame. Threads as `whole`."""
+    del workers
+    grey, codes = images_of(data, quick=quick)
+    images = moved(grey, rng=np.random.default_rng(DRAWN))
+    case = Case(clustered=images, shown=images, codes=codes, recipe=RECIPE, folds=FOLDS, wanted=0.973)
+    return _measure("affine MNIST", case, quick=quick)
+
+
+def _measure(name: str, case: Case, *, quick: bool) -> tuple[list[Goal], dict[str, Any]]:
+    torch.set_num_threads(1)
+    if quick:
+        case = replace(
+            case, recipe=replace(QUICK_RECIPE, transformations=case.recipe.transformations), folds=QUICK_FOLDS
+        )
+    seeds = SEEDS[:2] if quick else SEEDS
+    began = time.process_time()
+    by_pixels = kmeans.fit(case.clustered, num_clusters=NUM_CLASSES, recipe=KMEANS, seed=seeds[0])
+    spent = time.process_time() - began
+    clusters = by_pixels.clusters[int(by_pixels.losses.argmin())]
+    baseline = {**_scores(clusters, case.codes, seed=seeds[0]), "seconds": round(spent, 1)}
+    found = [one_seed(case, seed=seed) for seed in seeds]
+    lowest = min(found, key=lambda one: one["loss"])
+    rounds = {
+        score: [
+            list(mean(np.array([one[score] for one in each])))
+            for each in zip(*(one["rounds"] for one in found), strict=True)
+        ]
+        for score in ("accuracy", "nmi")
+    }
+    value, low, high = rounds["accuracy"][-1]
+    own = lowest["rounds"][-1]["accuracy"]
+    goals = [
+        at_least(case.wanted, f"{name}: accuracy, mean of {len(seeds)} seeds", value, (low, high), unit="rate"),
+        at_least(case.wanted, f"{name}: accuracy, seed of lowest loss", own, (own, own), unit="rate"),
+    ]
+    settings = {"recipe": asdict(case.recipe), "folds": asdict(case.folds)}
+    details = {"records": len(case.codes), **settings, "kmeans": baseline, **rounds, "lowest_loss": lowest["seed"]}
+    return goals, {**details, "seeds": found}
+
+
+def one_seed(case: Case, *, seed: int) -> dict[str, Any]:
+    """Scores before the first round and after each, the loss that chose the start, CPU seconds of both parts."""
+    began = time.process_time()
+    fit = training.fit(case.clustered, num_clusters=NUM_CLASSES, recipe=case.recipe, seed=seed)
+    first, half_way = fit.clusters[int(fit.losses.argmin())], time.process_time()
+    clusters = [first, *rounds_of(case.shown, first, folds=case.folds, seed=seed)]
+    ended = time.process_time()
+    return {
+        "seed": seed,
+        "rounds": [_scores(one, case.codes, seed=seed) for one in clusters],
+        "loss": float(fit.losses.min()),
+        "loss_by_start": fit.losses.tolist(),
+        "accuracy_by_start": [right(one.numpy(), case.codes) for one in fit.clusters],
+        "seconds": round(ended - began, 1),
+        "seconds_of_rounds": round(ended - half_way, 1),
+    }
+
+
+def _scores(clusters: torch.Tensor, codes: Codes, *, seed: int) -> dict[str, float]:
+    agreed = nmi(clusters.numpy(), codes, rng=np.random.default_rng(seed))
+    return {"accuracy": right(clusters.numpy(), codes), "nmi": agreed.value}
