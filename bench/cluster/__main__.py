@@ -7,7 +7,7 @@ python -m bench.cluster --data folder --quick   with tiny recipes: proves that i
 import typer
 
 from bench.cases import command
-from bench.cluster import epoch, features, garments, growth, kinds, mnist, published, seeds, self_labels
+from bench.cluster import epoch, features, garments, growth, kinds, mnist, published, seeds, self_labels, sets
 
 if __name__ == "__main__":
     with_data = {
@@ -19,6 +19,9 @@ if __name__ == "__main__":
         "garments": garments.measure,
         "published": published.measure,
         "tables": kinds.tables,
+        "whole": sets.whole,
+        "colour": sets.colour,
+        "affine": sets.affine,
     }
     without_data = {"growth": growth.measure, "epoch": epoch.measure, "series": kinds.series}
     typer.run(command("cluster", without_data=without_data, with_data=with_data))
