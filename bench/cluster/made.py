@@ -14,7 +14,7 @@ from torch.nn import functional
 from mintmark.transformations.affine import inverse, warp
 from mintmark.transformations.grids import centres
 
-SIDE = 40
+SIDE, WINDOW = 40, 32
 ROTATION, SHEAR, SCALES = 20.0, 0.2, (0.8, 1.2)  # degrees either way, share either way, of the size
 BLOCK = 4096
 
@@ -66,6 +66,25 @@ def contrast_of(images: Float[torch.Tensor, "n channels height width"]) -> Grey:
     away = images - frame.median(dim=2).values[:, :, None, None]
     far = away.square().sum(dim=1, keepdim=True).sqrt()
     return 2 * far / far.amax(dim=(2, 3), keepdim=True).clamp(min=torch.finfo(far.dtype).eps) - 1
+
+
+def centred(images: Float[torch.Tensor, "n 1 side side"]) -> Float[torch.Tensor, "n 1 32 32"]:
+    """The window about each image's centre of ink, to the nearest pixel; black where it reaches beyond the image.
+
+    Args:
+        images: In [-1, 1]; -1 is black, and an image of nothing else keeps its middle.
+    """
+    ink, side = (images[:, 0] + 1).double(), images.shape[3]
+    places = torch.arange(side, dtype=torch.float64, device=images.device)
+    total = ink.sum(dim=(1, 2))
+    middles = torch.stack([ink.sum(dim=2) @ places, ink.sum(dim=1) @ places], dim=1) / total[:, None]
+    middles = middles.where(total[:, None] > 0, (side - 1) / 2)
+    corners = (middles - (WINDOW - 1) / 2).round().long() + WINDOW  # in the padded image
+    rows, columns = (corners[:, axis, None] + torch.arange(WINDOW, device=images.device) for axis in (0, 1))
+    padded = functional.pad(images[:, 0], (WINDOW,) * 4, value=-1.0)
+    return padded[torch.arange(len(images), device=images.device)[:, None, None], rows[:, :, None], columns[:, None]][
+        :, None
+    ]
 
 
 def _forward(framed: Grey, draws: Float[torch.Tensor, "n 6"]) -> Float[torch.Tensor, "n 6"]:
