@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench.cluster.made import ROTATION, SCALES, SHEAR, SIDE, coloured, contrast_of, moved
+from bench.cluster.made import ROTATION, SCALES, SHEAR, SIDE, WINDOW, centred, coloured, contrast_of, moved
 
 NUM = 200
 
@@ -93,3 +93,18 @@ def test_contrast_brings_the_grey_digit_back(grey: torch.Tensor):
     lightest = (grey[straight] + 1) / (grey[straight] + 1).amax(dim=(1, 2, 3), keepdim=True)
     assert torch.allclose((found[straight] + 1) / 2, lightest, atol=1e-4)
     assert torch.equal(contrast_of(torch.zeros(1, 3, 4, 4)), -torch.ones(1, 1, 4, 4))
+
+
+def test_a_window_has_the_centre_of_ink_in_its_middle(grey: torch.Tensor):
+    found = centred(moved(grey, rng=np.random.default_rng(1)))[:, 0] + 1
+    assert found.shape == (NUM, WINDOW, WINDOW)
+    for axis in (1, 2):
+        middles = (found.sum(dim=3 - axis) * torch.arange(WINDOW)).sum(dim=1) / found.sum(dim=(1, 2))
+        assert (middles - (WINDOW - 1) / 2).abs().max() <= 0.51  # to the nearest pixel
+
+
+def test_a_shift_by_whole_pixels_leaves_the_window_as_it_was_and_nothing_stays_nothing():
+    image = -torch.ones(1, 1, SIDE, SIDE)
+    image[:, :, 12:21, 15:22] = torch.rand((9, 7), generator=torch.Generator().manual_seed(0))
+    assert torch.equal(centred(image.roll((14, -11), (2, 3))), centred(image))
+    assert torch.equal(centred(-torch.ones(1, 1, SIDE, SIDE)), -torch.ones(1, 1, WINDOW, WINDOW))
