@@ -1,10 +1,10 @@
 """MNIST's 70,000 images, its digits in colour and its digits moved about: clusters, and the networks that they teach.
 
-Each case is the recipe of `bench.cluster.mnist` with a wider encoder, for moved digits with more steps, then the rounds of `bench.cluster.self_labels`. Colours and
-places are taken away first (`contrast_of`, `centred`): prototypes that learn them with the digits get there much more
-slowly. Beside them stands K-means on the images as they are. Labels score and do nothing else: recipes were chosen on
-training images, made with another draw, and a seed's start is that of its lowest loss. Intervals are Student's over
-seeds; one draw of colours and places serves all of them.
+Each case is the recipe of `bench.cluster.mnist` with a wider encoder, for moved digits with more steps, then the rounds
+of `bench.cluster.self_labels`. Colours and places are taken away first (`contrast_of`, `centred`): prototypes that learn
+them with the digits get there much more slowly. Beside them stands K-means on the images as they are. Labels score and
+do nothing else: recipes were chosen on training images, made with another draw, and a seed's start is that of its lowest
+loss. Intervals are Student's over seeds; one draw of colours and places serves all of them.
 """
 
 import time
