@@ -30,6 +30,9 @@ BY_PIXELS = replace(KMEANS, starts=3)
 WIDER = replace(RECIPE, width=32, num_features=128, hidden=64)  # a narrow encoder does not learn all of these images
 LONGER = replace(WIDER, steps=3500, identity_steps=500, plateau=0.002)  # turned and sheared ones fall on for longer
 HALVES = replace(LABELS.folds, number=2, recipe=replace(LABELS.folds.recipe, steps=1200))
+# The usual networks learn moved digits less well than upright ones, whatever they are taught.
+TWICE = replace(LABELS.folds, number=3, recipe=replace(LABELS.folds.recipe, steps=1000, width=16))
+LEARNT = replace(LABELS, rounds=3, folds=TWICE)
 MANY = replace(LABELS, folds=HALVES)  # half of many images is enough to learn from
 
 
@@ -92,7 +95,7 @@ def affine_case(data: Path, *, quick: bool) -> Case:
     """The test images in one draw of places."""
     grey, codes = images_of(data, quick=quick)
     images = moved(grey, rng=np.random.default_rng(DRAWN))
-    return Case(images=images, shown=centred(images), codes=codes, recipe=LONGER, labels=LABELS, wanted=0.973)
+    return Case(images=images, shown=centred(images), codes=codes, recipe=LONGER, labels=LEARNT, wanted=0.973)
 
 
 def _measure(name: str, case: Case, *, quick: bool) -> tuple[list[Goal], dict[str, Any]]:
