@@ -22,7 +22,15 @@ from mintmark.cluster.clustering import Assignment, Clustering, Fit
 from mintmark.cluster.measurements import agreement, reach, resemblance, table
 from mintmark.cluster.model import TransformedClusters, save_clusters
 from mintmark.cluster.number import Choice, Range, choose_number
-from mintmark.cluster.pictures import coverage_bars, draw_coverage, draw_number, draw_prototypes, prototype_rows
+from mintmark.cluster.pictures import (
+    Bar,
+    Row,
+    coverage_bars,
+    draw_coverage,
+    draw_number,
+    draw_prototypes,
+    prototype_rows,
+)
 from mintmark.cluster.self_labels import SelfLabelled, self_labelled
 from mintmark.cluster.vote import Voted
 from mintmark.data.images import ImageSet, read_images, to_unit, write_images
@@ -139,13 +147,11 @@ def run(params: Params, data_dir: Path) -> None:
     assigned = {"train": (train, found), "release": (release, placed), "test": (test, fresh)}
     _write_assignments(folder / "assignments.parquet", assigned, clusters)
     write_images(folder / "aligned.parquet", aligned(train, clusters, found))
-    lines = prototype_rows(
+    shown = prototype_rows(
         rows, clusters, fits["kmeans"].best, images=images, released=released, found=found, placed=placed
     )
-    draw_prototypes(folder / "prototypes.png", lines)
     bars = coverage_bars(rows, judgement, clusters.prototypes)
-    draw_coverage(folder / "coverage.png", bars, covered_from=params.regions.covered_from)
-    draw_number(folder / "number.png", choice.curve if choice else (), taken=len(clusters.prototypes))
+    _draw(folder, shown, bars, params, choice=choice)
     write_report(_report(fits, measurements, rows, spaces, of_spaces, choice=choice, taught=taught), folder)
 
 
@@ -232,6 +238,12 @@ def _save(folder: Path, fit: Fit, rows: list[dict[str, Any]]) -> None:
     save_clusters(folder / "prototypes.safetensors", clusters, facts=facts)
     with whole_file(folder / "history.csv") as partial:
         pd.DataFrame(fit.history).to_csv(partial, index=False, float_format="%.6g")
+
+
+def _draw(folder: Path, shown: list[Row], bars: list[Bar], params: Params, *, choice: Choice | None) -> None:
+    draw_prototypes(folder / "prototypes.png", shown)
+    draw_coverage(folder / "coverage.png", bars, covered_from=params.regions.covered_from)
+    draw_number(folder / "number.png", choice.curve if choice else (), taken=len(bars))
 
 
 def _write_assignments(path: Path, parts: dict[str, tuple[ImageSet, Assignment]], clusters: Clustering) -> None:

@@ -75,8 +75,6 @@ class Asked:
             raise BadInput(f"--most: expected at least 2, got {self.most}")
         if self.shift is not None and self.shift < 0:
             raise BadInput(f"--shift: expected at least 0, got {self.shift}")
-        if self.shift is not None and self.method not in {None, "shifts"}:
-            raise BadInput(f"--shift: expected the method shifts, got {self.method}")
         if self.seed < 0:
             raise BadInput(f"--seed: expected at least 0, got {self.seed}")
 

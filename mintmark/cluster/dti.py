@@ -118,7 +118,7 @@ class DTI(nn.Module):
         Args:
             images: Background subtracted.
             offsets: What `offsets` returns for these images; none for untransformed prototypes.
-            step: Of the rows and columns, every so manieth is looked at.
+            step: Of the rows and columns, every so manieth is looked at; of untransformed prototypes all are, which is cheap.
         """
         if not offsets:
             flat = self.prototypes.flatten(2)

@@ -10,13 +10,12 @@ import numpy as np
 from jaxtyping import Int64
 
 from mintmark.cluster.clustering import Fit
-from mintmark.cluster.scores import accuracy, contingency, matching, nmi
+from mintmark.cluster.scores import SHUFFLES, accuracy, chance_accuracy, contingency, matching, nmi
 from mintmark.evidence import Measurement
 from mintmark.fidelity.coverage import Fidelity
 from mintmark.fidelity.regions import LEVEL, Judgement, Region, corrected
 from mintmark.intervals import Interval, mean, proportion
 
-SHUFFLES = 20
 WORDS = {"kmeans": "K-means", "dti": "clusters up to transformations"}
 CHANCE = "chance_accuracy"
 WITHOUT = "missed_when_removed"
@@ -182,9 +181,8 @@ def table(
 def _chance(fit: Fit, codes: np.ndarray, *, num_classes: int, rng: np.random.Generator) -> Interval:
     labelled = codes >= 0
     best = fit.clusters[int(fit.losses.argmin())].cpu().numpy()[labelled]
-    counted = {"num_clusters": len(fit.best.prototypes), "num_classes": num_classes}
-    drawn = [accuracy(contingency(best, rng.permutation(codes[labelled]), **counted)).value for _ in range(SHUFFLES)]
-    return mean(np.array(drawn))
+    num_clusters = len(fit.best.prototypes)
+    return chance_accuracy(best, codes[labelled], num_clusters=num_clusters, num_classes=num_classes, rng=rng)
 
 
 def _spread(values: Sequence[float]) -> Ends:

@@ -6,12 +6,11 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int64
 
-from mintmark.cluster.scores import accuracy, contingency, matching, nmi
+from mintmark.cluster.scores import SHUFFLES, accuracy, chance_accuracy, contingency, matching, nmi
 from mintmark.evidence import Measurement
-from mintmark.intervals import Interval, mean, proportion
+from mintmark.intervals import Interval, proportion
 
 LEVEL = 0.95
-SHUFFLES = 20
 
 Codes = Int64[np.ndarray, " n"]
 
@@ -76,18 +75,15 @@ def agreement(
     found, true, num = clusters[labelled], codes[labelled], int(labelled.sum())
     share, information, chance = None, None, None
     if num:
-        share, chance = _accuracies(found, true, rng=rng, num_clusters=num_clusters, num_classes=num_classes)
+        counted = {"num_clusters": num_clusters, "num_classes": num_classes}
+        share = accuracy(contingency(found, true, **counted))
+        chance = chance_accuracy(found, true, **counted, rng=rng)
         information = nmi(found, true, rng=rng)
     return (
         _measured("accuracy", share, n=num, control="chance_accuracy", note="Clusters matched to labels, one to one."),
         _measured("nmi", information, n=num, note="Information that clusters share with labels, normalised."),
         _measured("chance_accuracy", chance, n=SHUFFLES if num else 0, note="Control: against shuffled labels."),
     )
-
-
-def _accuracies(found: Codes, true: Codes, *, rng: np.random.Generator, **counted: int) -> tuple[Interval, Interval]:
-    drawn = [accuracy(contingency(found, rng.permutation(true), **counted)).value for _ in range(SHUFFLES)]
-    return accuracy(contingency(found, true, **counted)), mean(np.array(drawn))
 
 
 def _measured(name: str, ends: Interval | None, *, n: int, control: str | None = None, note: str) -> Measurement:

@@ -8,7 +8,9 @@ from jaxtyping import Float, Int64
 from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import normalized_mutual_info_score
 
-from mintmark.intervals import RESAMPLES, Interval, proportion
+from mintmark.intervals import RESAMPLES, Interval, mean, proportion
+
+SHUFFLES = 20
 
 Codes = Int64[np.ndarray, " n"]
 Table = Int64[np.ndarray, "clusters classes"]
@@ -53,6 +55,28 @@ def nmi(clusters: Codes, codes: Codes, *, rng: np.random.Generator, level: float
     table[:, cells[0], cells[1]] = drawn / len(codes)
     low, high = 2 * value - np.quantile(_normalised_information(table), [0.5 + level / 2, 0.5 - level / 2])
     return Interval(value, float(np.clip(low, 0.0, value)), float(np.clip(high, value, 1.0)))
+
+
+def chance_accuracy(
+    clusters: Codes,
+    codes: Codes,
+    *,
+    num_clusters: int,
+    num_classes: int,
+    rng: np.random.Generator,
+) -> Interval:
+    """The accuracy that the same clusters reach on shuffled labels: the mean over `SHUFFLES`, with its interval.
+
+    Args:
+        clusters: Of labelled records.
+        codes: Their class codes.
+        num_clusters: How many.
+        num_classes: How many.
+        rng: Draws the shuffles.
+    """
+    counted = {"num_clusters": num_clusters, "num_classes": num_classes}
+    drawn = [accuracy(contingency(clusters, rng.permutation(codes), **counted)).value for _ in range(SHUFFLES)]
+    return mean(np.array(drawn))
 
 
 def _normalised_information(joint: Float[np.ndarray, "tables clusters classes"]) -> Float[np.ndarray, " tables"]:
